@@ -1,0 +1,54 @@
+"""Writing files so that a reader never sees half of one: aside first, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHUNK = 1 << 20
+
+
+@contextmanager
+def aside(target: Path) -> Iterator[Path]:
+    """A path to write to; it becomes `target` if the block succeeds and is removed if it does not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".part")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with aside(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, content: dict) -> None:
+    """Write indented JSON, whole or not at all."""
+    write_text(target, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def copy_stream(target: Path, source) -> None:
+    """Copy a binary file object to `target`, whole or not at all."""
+    with aside(target) as path, open(path, "wb") as out:
+        shutil.copyfileobj(source, out, CHUNK)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""One visual language for all figures: colours that survive colour blindness and a grey printer, shared scales, units.
+
+Helpers draw on an `ax` and return it; `use_style` is called by a notebook, never at import.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from audiosr_lib import spectral
+
+# Okabe and Ito's palette, ordered so that neighbours also differ in grey.
+BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
+    "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
+)  # fmt: skip
+COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": VERMILION, "unet": BLUE, "low": GREEN, "soxr_vhq": PURPLE}
+LABELS = {
+    "original": "original, 44.1 kHz",
+    "low": "input, 22.05 kHz",
+    "kaiser_fast": "Kaiser fast",
+    "kaiser_best": "Kaiser best",
+    "unet": "U-Net",
+    "soxr_vhq": "soxr VHQ",
+}
+LINES = {"original": "-", "kaiser_fast": "--", "kaiser_best": "-.", "unet": "-", "low": ":", "soxr_vhq": ":"}
+DB_RANGE = (-100.0, 0.0)  # of spectrograms, re the loudest bin of the original
+CMAP = "magma"
+
+
+def use_style() -> None:
+    """Set seaborn's and matplotlib's defaults for this kernel; call it once, in a notebook's set-up cell."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK])
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 90,
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.labelsize": 11,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": 10,
+            "legend.frameon": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "lines.linewidth": 1.6,
+        }
+    )
+
+
+def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):
+    """Draw a signal over time in seconds."""
+    ax.plot(start_s + np.arange(len(x)) / sr, x, **({"linewidth": 0.8} | style))
+    ax.set(xlabel="time (s)", ylabel="amplitude")
+    return ax
+
+
+def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: int = 128, reference: float | None = None,
+                limits_db: tuple[float, float] = DB_RANGE, top_hz: float | None = None):  # fmt: skip
+    """Draw a spectrogram in dB and return (ax, image).
+
+    Parameters
+    ----------
+    x : (T,). reference : power that is 0 dB; the loudest bin of `x` by default. Give the original's to every picture that is compared.
+    limits_db : of the colour scale. top_hz : upper end of the frequency axis; beyond sr / 2 stays empty.
+    """
+    power = np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2
+    reference = power.max() if reference is None else reference
+    level = 10 * np.log10(np.maximum(power / reference, 10 ** (limits_db[0] / 10 - 2)))
+    image = ax.imshow(
+        level, origin="lower", aspect="auto", cmap=CMAP, vmin=limits_db[0], vmax=limits_db[1], interpolation="nearest",
+        extent=(0, len(x) / sr, 0, sr / 2e3),
+    )  # fmt: skip
+    ax.set(xlabel="time (s)", ylabel="frequency (kHz)", ylim=(0, (top_hz or sr / 2) / 1e3))
+    ax.grid(False)
+    return ax, image
+
+
+def reference_power(x: np.ndarray, n_fft: int = 1024, hop_length: int = 128) -> float:
+    """Power of the loudest bin of a signal, for `spectrogram`'s `reference`."""
+    return float((np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2).max())
+
+
+def response_db(taps: np.ndarray, n_fft: int = 65536) -> tuple[np.ndarray, np.ndarray]:
+    """Magnitude response of an impulse response: frequency in cycles per sample (0 .. 0.5) and level in dB re its value at 0."""
+    magnitude = np.abs(np.fft.rfft(taps, n_fft))
+    return np.arange(len(magnitude)) / n_fft, 20 * np.log10(np.maximum(magnitude / magnitude[0], 1e-12))
+
+
+def panel_letter(ax, letter: str) -> None:
+    """A bold a), b), ... at the upper left, above the axes."""
+    ax.text(-0.02, 1.03, f"{letter})", transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
+
+
+def blocks(ax, boxes: list[tuple[float, float, float, float, str, str]]):
+    """Draw labelled boxes (x, y, width, height, label, colour) and switch the axes off."""
+    from matplotlib.patches import Rectangle
+
+    for x, y, w, h, label, colour in boxes:
+        ax.add_patch(Rectangle((x, y), w, h, facecolor=colour, edgecolor="black", linewidth=0.8))
+        if label:
+            ax.text(x + w / 2, y + h / 2, label, ha="center", va="center", fontsize=8)
+    ax.set_axis_off()
+    return ax

@@ -1,0 +1,95 @@
+"""The three sizes in which the study runs, as plain numbers in one place.
+
+Everything a notebook computes follows from its profile, corpus, seed and device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How much of everything a run does.
+
+    Lengths in seconds of audio, counts in steps, crops or utterances. The objective's constants
+    are the coursework's in every profile; only the budget differs.
+    """
+
+    name: str
+    corpus: str  # default; --corpus overrides it
+    # training
+    steps: int
+    batch_size: int
+    crop_seconds: float
+    validate_every: int  # steps
+    validation_crops: int
+    checkpoint_every: int  # steps
+    patience: int | None  # validations without improvement before stopping; None: never
+    # the coursework's objective and optimiser, section 2.5
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-5
+    mse_weight: float = 100.0
+    clip_norm: float = 10.0
+    # evaluation
+    test_utterances: int | None  # per speaker; None: all
+    timing_seconds: float  # audio upsampled by each method, once per repeat
+    timing_repeats: int
+    bootstrap: int = 2000
+
+
+PROFILES = {
+    p.name: p
+    for p in (
+        Profile(
+            name="smoke",
+            corpus="synthetic",
+            steps=6,
+            batch_size=2,
+            crop_seconds=0.25,
+            validate_every=2,
+            validation_crops=2,
+            checkpoint_every=3,
+            patience=None,
+            test_utterances=2,
+            timing_seconds=1.0,
+            timing_repeats=2,
+            bootstrap=200,
+        ),
+        Profile(
+            name="quick",
+            corpus="tuxpaint",
+            steps=160,
+            batch_size=2,
+            crop_seconds=1.0,
+            validate_every=20,
+            validation_crops=12,
+            checkpoint_every=20,
+            patience=None,
+            test_utterances=20,
+            timing_seconds=8.0,
+            timing_repeats=3,
+        ),
+        Profile(
+            name="coursework",
+            corpus="vctk",
+            steps=200_000,
+            batch_size=16,
+            crop_seconds=2.0,
+            validate_every=1000,
+            validation_crops=256,
+            checkpoint_every=500,
+            patience=20,
+            test_utterances=None,
+            timing_seconds=60.0,
+            timing_repeats=5,
+        ),
+    )
+}
+
+
+def get(name: str) -> Profile:
+    """The profile of that name; ValueError lists the names there are."""
+    if name not in PROFILES:
+        raise ValueError(f"no profile {name!r}: choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,282 @@
+"""What a run leaves behind: figures, tables and clips with a manifest that can be checked.
+
+A notebook opens a `Run` with its parameters and saves through it. Everything goes to build/<profile>/record first, with one small JSON
+fragment a notebook; when the last notebook is through, `publish` writes manifest.json and moves the whole to figures/<profile>.
+So figures/<profile> is always one whole run, never a mixture, and playing with a notebook does not touch it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audiosr_lib import corpora, dataset, files, paths, profiles
+from audiosr_lib.profiles import Profile
+
+PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
+            "seaborn", "ipython", "ipykernel", "papermill", "nbformat")  # fmt: skip
+
+
+class RecordError(RuntimeError):
+    """A record that is not whole or not of one run; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A notebook's part of a run: its parameters, resolved, and the place for what it makes."""
+
+    notebook: str
+    profile: Profile
+    corpus: str
+    seed: int
+    device: str
+
+    @classmethod
+    def open(cls, notebook: str, *, profile: str, corpus: str = "", seed: int = 0, device: str = "auto") -> Run:
+        """Resolve a notebook's parameters.
+
+        Parameters
+        ----------
+        notebook : its name, without .ipynb. profile : smoke, quick or coursework. corpus : a name of the registry, a folder,
+        or "" for the profile's own. seed : of everything random. device : "auto", "cpu" or "cuda".
+
+        Raises
+        ------
+        ValueError : an unknown profile, corpus or device, or "cuda" where there is none.
+        """
+        chosen = profiles.get(profile)
+        run = cls(notebook, chosen, corpora.open_corpus(corpus or chosen.corpus).name, int(seed), device)
+        if device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"no device {device!r}: choose auto, cpu or cuda")
+        run._fragment_file.unlink(missing_ok=True)
+        return run
+
+    def torch_device(self) -> str:
+        """ "cpu" or "cuda"; loads torch, which the signal chapters do without. RuntimeError for "cuda" without a GPU."""
+        import torch
+
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise RuntimeError("device 'cuda' was asked for, but this PyTorch sees no CUDA GPU: use --device cpu or auto")
+        return "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+    @property
+    def training_directory(self) -> Path:
+        """Where notebook 08 trains and the later ones read."""
+        return paths.build(self.profile.name) / "training"
+
+    @property
+    def staging(self) -> Path:
+        return paths.staging(self.profile.name)
+
+    @property
+    def _fragment_file(self) -> Path:
+        return self.staging / "fragments" / f"{self.notebook}.json"
+
+    def parameters(self) -> dict:
+        """What must be equal in every notebook of one run."""
+        return {"profile": self.profile.name, "corpus": self.corpus, "seed": self.seed}
+
+    def split(self, name: str) -> dataset.PairedSplit:
+        """A split of this run's corpus."""
+        return dataset.PairedSplit(self.corpus, name)
+
+    # --- artefacts ---
+
+    def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
+        fragment = files.read_json(self._fragment_file) if self._fragment_file.exists() else self.parameters() | {"artifacts": []}
+        names = [p.relative_to(self.staging).as_posix() for p in written]
+        entry = {"id": artifact_id, "title": title, "notebook": self.notebook, "files": names,
+                 "sha256": {n: files.sha256_of(p) for n, p in zip(names, written, strict=True)}} | more  # fmt: skip
+        fragment["artifacts"] = [a for a in fragment["artifacts"] if a["id"] != artifact_id] + [entry]
+        files.write_json(self._fragment_file, fragment)
+
+    def figure(self, fig, number: str, title: str) -> None:
+        """Save a matplotlib figure as figure-NUMBER.png (200 dpi) and .svg. The notebook still shows it with plt.show()."""
+        import matplotlib as mpl
+
+        written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
+        with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}):
+            for path in written:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fig.savefig(path, dpi=200, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+        self._register(f"figure-{number}", title, written)
+
+    def table(self, frame, number: str, title: str, digits: int = 3) -> None:
+        """Save a pandas frame as table-NUMBER.csv, every digit, and .md, rounded."""
+        csv_file, md_file = (self.staging / f"table-{number}.{suffix}" for suffix in ("csv", "md"))
+        files.write_text(csv_file, frame.to_csv(index=False))
+        files.write_text(md_file, f"**Table {number}** - {title}\n\n{frame.to_markdown(index=False, floatfmt=f'.{digits}f')}\n")
+        self._register(f"table-{number}", title, [csv_file, md_file])
+
+    def data(self, frame, name: str, title: str) -> None:
+        """Save a pandas frame behind a table or figure as data-NAME.csv."""
+        file = self.staging / f"data-{name}.csv"
+        files.write_text(file, frame.to_csv(index=False))
+        self._register(f"data-{name}", title, [file])
+
+    def clip(self, x: np.ndarray, sr: int, name: str, title: str, gain: float = 1.0) -> None:
+        """Save a short clip as clips/NAME.flac, 16 bit, times `gain`; ValueError if it would clip or lasts over 10 s.
+
+        Source and licence of the corpus are written beside it.
+        """
+        import soundfile as sf
+
+        scaled = np.asarray(x) * gain
+        if np.abs(scaled).max() > 1.0:
+            raise ValueError(f"clip {name} peaks at {np.abs(scaled).max():.3f}: take a smaller shared gain")
+        if len(x) > 10 * sr:
+            raise ValueError(f"clip {name} lasts {len(x) / sr:.1f} s: keep clips under 10 s")
+        about = dataset.summary(self.corpus)
+        note = self.staging / "clips" / "SOURCE.md"
+        files.write_text(
+            note,
+            f"Clips of the corpus *{about['title']}* ({about['source']}), licence {about['licence']}, as recorded and as processed "
+            f"by this study's notebooks. Corpus content SHA-256 {about['content_sha256']}.\n",
+        )
+        file = self.staging / "clips" / f"{name}.flac"
+        with files.aside(file) as path:
+            sf.write(path, scaled, sr, format="FLAC", subtype="PCM_16")
+        self._register(f"clip-{name}", title, [file, note], seconds=round(len(x) / sr, 3), sample_rate=sr)
+
+    def progress(self, text: str) -> None:
+        """Say how far a long cell is; the command line shows it, the notebook stays quiet."""
+        files.write_text(paths.build(self.profile.name) / "progress", text)
+
+
+# --- provenance ---------------------------------------------------------------------------------
+
+
+def git_commit() -> str:
+    """Commit of the code, with "-modified" if files other than the record differ from it; "unknown" without git."""
+    try:
+        git = ["git", "-C", str(paths.REPOSITORY)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        status = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!figures"]
+        changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("-modified" if changed else "")
+
+
+def cpu_name() -> str:
+    """Name of the processor and the number of cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    name = platform.processor() or platform.machine()
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        name = found[1].strip() if found else name
+    except OSError:
+        pass
+    return f"{name}, {cores} cores"
+
+
+def device_description() -> dict[str, str]:
+    """The machine as the manifest names it: processor, and GPU with its driver where there is one."""
+    import torch
+
+    described = {"cpu": cpu_name(), "torch_threads": str(torch.get_num_threads()), "system": platform.system()}
+    if torch.cuda.is_available():
+        described["gpu"] = torch.cuda.get_device_name(0)
+        described["cuda"] = str(torch.version.cuda)
+        try:
+            query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+            described["driver"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        except (OSError, subprocess.CalledProcessError):
+            described["driver"] = "unknown"
+    return described
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that decide the numbers."""
+    return {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES}
+
+
+# --- the whole record ------------------------------------------------------------------------------
+
+
+def fragments(profile: str) -> dict[str, dict]:
+    """Notebook -> what it left in the staging folder."""
+    folder = paths.staging(profile) / "fragments"
+    return {f.stem: files.read_json(f) for f in sorted(folder.glob("*.json"))}
+
+
+def publish(profile: str, parameters: dict, seconds: dict[str, float], device: str, expected: list[str]) -> Path:
+    """Check the staged record, write its manifest, and move it to figures/<profile>; returns that folder.
+
+    Parameters
+    ----------
+    parameters : profile, corpus and seed that every fragment must have. seconds : by notebook. device : the device the
+    networks ran on. expected : notebooks that must have run.
+
+    Raises
+    ------
+    RecordError : a notebook is missing or has other parameters, or a file is missing or was changed; figures/<profile> is left alone.
+    """
+    staging, found = paths.staging(profile), fragments(profile)
+    for name in expected:
+        if not (staging / "notebooks" / f"{name}.ipynb").exists():
+            raise RecordError(f"{name} has not run yet: the record stays in {paths.shown(staging)} until every notebook has")
+        if name in found and {k: found[name][k] for k in parameters} != parameters:
+            raise RecordError(f"{name} was run with other parameters: run ./run_all.sh from the top to make one record")
+    artifacts = [a for name in expected if name in found for a in found[name]["artifacts"]]
+    listed = {n for a in artifacts for n in a["files"]} | {f"notebooks/{name}.ipynb" for name in expected}
+    for a in artifacts:
+        for n, digest in a["sha256"].items():
+            if not (staging / n).exists() or files.sha256_of(staging / n) != digest:
+                raise RecordError(f"{n} of {a['notebook']} is missing or was changed: run that notebook again")
+    about = dataset.summary(parameters["corpus"])
+    manifest = {
+        "profile": profile,
+        "parameters": asdict(profiles.get(profile)) | {"corpus": parameters["corpus"], "device": device},
+        "seed": parameters["seed"],
+        "corpus": {k: about[k] for k in ("corpus", "title", "licence", "source", "content_sha256", "utterances", "seconds")},
+        "git_commit": git_commit(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "device": device_description(),
+        "versions": versions(),
+        "seconds": {name: round(seconds[name], 1) for name in expected if name in seconds},
+        "artifacts": artifacts,
+        "notebooks": {f"notebooks/{n}.ipynb": files.sha256_of(staging / "notebooks" / f"{n}.ipynb") for n in expected},
+    }
+    target = paths.figures(profile)
+    new, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for name in sorted(listed):
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(staging / name, new / name)
+    files.write_json(new / "manifest.json", manifest)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def verify(folder: Path) -> list[str]:
+    """Problems of a published record: files that are missing, changed or not listed. Empty if it is sound."""
+    manifest = files.read_json(folder / "manifest.json")
+    digests = {n: d for a in manifest["artifacts"] for n, d in a["sha256"].items()} | manifest["notebooks"]
+    problems = []
+    for name, digest in digests.items():
+        if not (folder / name).exists():
+            problems.append(f"{name} is missing")
+        elif files.sha256_of(folder / name) != digest:
+            problems.append(f"{name} is not the file of the manifest")
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return problems + [f"{n} is not in the manifest" for n in sorted(present - set(digests) - {"manifest.json"})]
+
+
+def array_hash(x: np.ndarray) -> str:
+    """Short SHA-256 of an array's bytes, to compare results in a line."""
+    return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()[:16]

@@ -1,0 +1,164 @@
+"""Interpolation with a Kaiser-windowed sinc: by hand, and by the libraries the study compares.
+
+An ideal low-pass of cut-off fc has the impulse response sinc; cut to Z zero crossings on each side and
+faded by a Kaiser window it becomes a filter one can compute with. To place an output sample at the time t between
+inputs, every input is weighted with that response at its distance to t:
+
+    y(t) = sum over k of  x[k] h(t - k),        h(u) = rolloff sinc(rolloff u) kaiser(u / Z)
+
+resampy tabulates the right wing of h at `precision` points per zero crossing. For a factor of two only two
+distances modulo one occur, 0 and 1/2: the table is read exactly, and upsampling is two short FIR filters
+whose outputs alternate, a *polyphase* filter. Its coefficients come from resampy's own data files, so this study and
+the coursework speak of the same filters. Signals ``(T,)``, float. Notebook 03.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SR_LOW, SR_HIGH = 22050, 44100
+METHODS = ("kaiser_fast", "kaiser_best", "soxr_vhq")
+
+
+def kaiser_window(length: int, beta: float) -> np.ndarray:
+    """Symmetric Kaiser window, ``I0(beta sqrt(1 - r^2)) / I0(beta)`` for r from -1 to 1.
+
+    Parameters
+    ----------
+    length : number of samples, >= 1. beta : shape, >= 0, dimensionless; the coursework's pi alpha. 0 is rectangular.
+
+    Raises
+    ------
+    ValueError : if length < 1 or beta < 0.
+
+    Source: coursework section 2.3. Oracle: scipy.signal.windows.kaiser. Notebook 03.
+    """
+    if length < 1 or beta < 0:
+        raise ValueError(f"a Kaiser window needs length >= 1 and beta >= 0, got {length} and {beta}")
+    r = np.linspace(-1.0, 1.0, length) if length > 1 else np.zeros(1)
+    return np.i0(beta * np.sqrt(np.maximum(0.0, 1.0 - r * r))) / np.i0(beta)
+
+
+def kaiser_beta(attenuation_db: float) -> float:
+    """Kaiser shape parameter that reaches a stop-band attenuation.
+
+    Parameters
+    ----------
+    attenuation_db : stop-band attenuation A in dB, >= 0.
+
+    Returns
+    -------
+    beta, dimensionless.
+
+    Raises
+    ------
+    ValueError : if attenuation_db < 0.
+
+    Source: Kaiser (1974), empirical fit. Oracle: scipy.signal.kaiser_beta. Notebook 03.
+    """
+    if attenuation_db < 0:
+        raise ValueError(f"attenuation must be >= 0 dB, got {attenuation_db}")
+    if attenuation_db > 50:
+        return 0.1102 * (attenuation_db - 8.7)
+    if attenuation_db > 21:
+        return 0.5842 * (attenuation_db - 21) ** 0.4 + 0.07886 * (attenuation_db - 21)
+    return 0.0
+
+
+@dataclass(frozen=True)
+class SincFilter:
+    """Right wing of a windowed sinc, ``precision`` points per zero crossing, and what made it."""
+
+    wing: np.ndarray  # (num_zeros * precision + 1,), wing[0] is the peak
+    num_zeros: int
+    precision: int
+    rolloff: float  # cut-off as a share of the lower Nyquist frequency
+
+
+def sinc_filter(num_zeros: int, precision: int, rolloff: float, beta: float) -> SincFilter:
+    """Kaiser-windowed sinc of `num_zeros` zero crossings a side.
+
+    Source: Smith, "Digital Audio Resampling". Oracle: resampy's shipped filters. Notebook 03.
+    """
+    n = num_zeros * precision
+    u = np.arange(n + 1) / precision
+    taper = kaiser_window(2 * n + 1, beta)[n:]
+    return SincFilter(rolloff * np.sinc(rolloff * u) * taper, num_zeros, precision, rolloff)
+
+
+def shipped_filter(method: str) -> SincFilter:
+    """The filter that resampy ships as `method`, "kaiser_fast" or "kaiser_best"."""
+    import resampy
+
+    wing, precision, rolloff = resampy.filters.get_filter(method)
+    return SincFilter(np.array(wing), (len(wing) - 1) // precision, precision, float(rolloff))
+
+
+def polyphase_branches(filt: SincFilter) -> tuple[np.ndarray, np.ndarray]:
+    """The two FIR filters of upsampling by two.
+
+    Returns
+    -------
+    even : (2 Z - 1,) weights of x[n-Z+1 .. n+Z-1] for the output at input sample n.
+    odd : (2 Z,) weights of x[n-Z+1 .. n+Z] for the output half-way between n and n + 1.
+    """
+    p = filt.precision
+    whole = filt.wing[:-1:p]  # h(0), h(1), ..., h(Z-1)
+    half = filt.wing[p // 2 :: p]  # h(1/2), h(3/2), ..., h(Z-1/2)
+    return np.concatenate([whole[:0:-1], whole]), np.concatenate([half[::-1], half])
+
+
+def upsample_by_two(x: np.ndarray, filt: SincFilter) -> np.ndarray:
+    """Polyphase interpolation, ``(T,) -> (2T,)``; zeros are assumed beyond both ends.
+
+    Source: coursework section 2.3. Oracle: resampy.resample, to rounding. Notebook 03.
+    """
+    even, odd = polyphase_branches(filt)
+    z = filt.num_zeros
+    padded = np.pad(np.asarray(x, dtype=np.float64), (z - 1, z))
+    y = np.empty(2 * len(x))
+    y[0::2] = np.convolve(padded[:-1], even, mode="valid")  # symmetric, so no need to flip
+    y[1::2] = np.convolve(padded, odd, mode="valid")
+    return y
+
+
+def resample(x: np.ndarray, sr_from: int, sr_to: int, method: str = "kaiser_fast") -> np.ndarray:
+    """Change the sample rate with a production library.
+
+    Parameters
+    ----------
+    x : (T,) float32 or float64. sr_from, sr_to : rates in Hz. method : one of `METHODS`.
+
+    Returns
+    -------
+    (floor(T * sr_to / sr_from),) for resampy, rounded for soxr; dtype as `x`.
+
+    Raises
+    ------
+    ValueError : for an unknown method or an array that is not one-dimensional.
+    """
+    if x.ndim != 1:
+        raise ValueError(f"want a mono signal of shape (T,), got {x.shape}")
+    if method not in METHODS:
+        raise ValueError(f"no resampling method {method!r}: choose one of {', '.join(METHODS)}")
+    if sr_from == sr_to:
+        return x
+    if method == "soxr_vhq":
+        import soxr
+
+        return soxr.resample(x, sr_from, sr_to, quality="VHQ")
+    import resampy
+
+    return resampy.resample(x, sr_from, sr_to, filter=method)
+
+
+def degrade(y: np.ndarray, method: str = "kaiser_fast") -> np.ndarray:
+    """What a recording at half the rate would hold: ``(T,) at 44.1 kHz -> (T // 2,) at 22.05 kHz``."""
+    return resample(y, SR_HIGH, SR_LOW, method)
+
+
+def interpolate(x_low: np.ndarray, method: str = "kaiser_fast") -> np.ndarray:
+    """Back to 44.1 kHz by a classical method: ``(T,) -> (2T,)``."""
+    return resample(x_low, SR_LOW, SR_HIGH, method)

@@ -1,0 +1,302 @@
+"""The command behind run_all.sh: data, notebooks top to bottom, record, tests.
+
+run_all.sh calls this twice: first with ``--check`` under whatever Python the machine has, before anything is installed, so that a wrong
+option costs nothing (only the standard library is imported at the top); then for the work, inside the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audiosr_lib import files, paths, profiles
+
+DEVICES = ("auto", "cpu", "cuda")
+HELP_END = """examples:
+  ./run_all.sh                                the study on real speech, in some 12 minutes on two cores
+  ./run_all.sh --profile smoke                all of it on synthetic signals, without a network
+  ./run_all.sh --profile coursework --device cuda
+  ./run_all.sh --corpus ~/recordings          your own full-band recordings, a sub-folder for each speaker
+  ./run_all.sh --from 09                      go on after a failure
+  ./run_all.sh --test                         the tests"""
+
+
+class Failure(RuntimeError):
+    """An expected failure of a run, told in a message without a traceback."""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Options of run_all.sh; argparse ends the program with status 2 and the allowed values if one is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="./run_all.sh", allow_abbrev=False, epilog=HELP_END, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run the audio super-resolution study and collect its figures, tables and clips.",
+    )  # fmt: skip
+    numbers = [p.name[:2] for p in paths.notebooks()]
+    add = parser.add_argument
+    add("--profile", choices=list(profiles.PROFILES), default="quick", help="how much of everything (default: quick)")
+    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=_corpus, help="recordings (default: the profile's own)")
+    add("--device", choices=DEVICES, default="auto", help="where networks run (default: CUDA where there is one)")
+    add("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
+    add("--only", choices=numbers, metavar="NN", help="run this notebook alone")
+    add("--seed", type=_seed, default=0, metavar="N", help="of everything random (default: 0)")
+    add("--test", action="store_true", help="run the tests instead of the study")
+    add("--check", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.first and options.only:
+        parser.error("--from and --only exclude each other")
+    return options
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 0")
+    return int(text)
+
+
+def _corpus(text: str) -> str:
+    # The registry is TOML, which Python 3.10 cannot read before the environment stands: only the table names are needed.
+    lines = paths.registry_file().read_text(encoding="utf-8").splitlines()
+    tables = [line.strip("[] ") for line in lines if line.startswith("[") and "." not in line]
+    names = [name for name in tables if name not in ("keep", "folder")]
+    if text not in names and not Path(text).expanduser().is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
+    return text
+
+
+# --- notebooks ------------------------------------------------------------------------------------
+
+
+def declared_parameters(notebook: Path) -> set[str]:
+    """Names assigned in the cell tagged `parameters`. papermill only warns about a name that is not there."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise Failure(f"{notebook.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one")
+    return {t.id for node in ast.parse(tagged[0]).body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
+
+
+def check_parameters(notebooks: list[Path], parameters: dict) -> None:
+    """Failure, before anything runs, if a notebook does not declare a parameter it would be given."""
+    for notebook in notebooks:
+        if unknown := set(parameters) - declared_parameters(notebook):
+            raise Failure(f"{notebook.name} declares no parameter {', '.join(sorted(unknown))} in its cell tagged 'parameters'")
+
+
+def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
+    """Run one notebook with papermill; Failure names the notebook, the cell's source, the error and the log."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    here = os.getcwd()
+    try:
+        os.chdir(paths.REPOSITORY)  # papermill notes its paths in the output: relative ones tell nothing of this machine
+        papermill.execute_notebook(
+            os.path.relpath(notebook), os.path.relpath(output), parameters=parameters, kernel_name="python3",
+            progress_bar=False, request_save_on_cell_execute=False, cwd=str(paths.REPOSITORY),
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        log.write_text("\n".join(error.traceback), encoding="utf-8")
+        source = "\n".join(f"    {line}" for line in error.source.splitlines())
+        raise Failure(
+            f"{notebook.name} failed in code cell {error.exec_count}:\n\n{source}\n\n{error.ename}: {error.evalue}\n\n"
+            f"Traceback: {paths.shown(log)}\nNotebook as far as it came: {paths.shown(output)}\n"
+            f"When it is mended, go on with --from {notebook.name[:2]}"
+        ) from None
+    except Exception as error:  # a kernel that died, a file that cannot be written
+        log.write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
+        raise Failure(
+            f"{notebook.name} could not be run: {type(error).__name__}: {error}\n"
+            f"If the kernel died, the machine may have run out of memory.\nLog: {paths.shown(log)}\nGo on with --from {notebook.name[:2]}"
+        ) from error
+    finally:
+        os.chdir(here)
+
+
+@contextmanager
+def shown_progress(label: str, file: Path) -> Iterator[None]:
+    """Print what a notebook writes to the profile's progress file: in place on a terminal, else once a minute."""
+    file.unlink(missing_ok=True)
+    done = threading.Event()
+    terminal = sys.stdout.isatty()
+    started = time.perf_counter()
+
+    def watch() -> None:
+        last, at = "", started
+        while not done.wait(1.0):
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            now = time.perf_counter()
+            if terminal:
+                print(f"\r{label} {now - started:5.0f} s  {text:<60}", end="", flush=True)
+            elif text != last and now - at >= 60:
+                print(f"{label} {now - started:5.0f} s  {text}", flush=True)
+                last, at = text, now
+
+    if not terminal:
+        print(f"{label} ...", flush=True)
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        file.unlink(missing_ok=True)
+        if terminal:
+            print("\r" + " " * 100 + "\r", end="")
+
+
+def run_notebooks(notebooks: list[Path], options: argparse.Namespace, parameters: dict) -> dict[str, float]:
+    """Execute notebooks in order; seconds of each by name, those of earlier pieces of the same run included."""
+    times_file = paths.build(options.profile) / "seconds.json"
+    times = files.read_json(times_file) if times_file.exists() else {}
+    for i, notebook in enumerate(notebooks, 1):
+        label = f"[{i}/{len(notebooks)}] {notebook.stem}"
+        started = time.perf_counter()
+        with shown_progress(label, paths.build(options.profile) / "progress"):
+            output = paths.staging(options.profile) / "notebooks" / notebook.name
+            execute(notebook, output, parameters, paths.build(options.profile) / "logs" / f"{notebook.stem}.log")
+        times[notebook.stem] = time.perf_counter() - started
+        files.write_json(times_file, times)
+        print(f"{label}  {times[notebook.stem]:.1f} s", flush=True)
+    return times
+
+
+# --- the study --------------------------------------------------------------------------------------
+
+
+def prepare_corpus(name: str) -> str:
+    """Fetch and prepare; prints one line; returns the corpus' name in the prepared folder."""
+    from audiosr_lib import corpora, dataset, preparation
+
+    corpus = corpora.open_corpus(name)
+    ready = preparation.is_prepared(paths.prepared(corpus.name))
+    if not ready:
+        print(f"Fetching and preparing the corpus {corpus.name} (only the first time) ...", flush=True)
+    started = time.perf_counter()
+    corpora.fetch(corpus)
+    preparation.prepare(corpus)
+    about = dataset.summary(corpus.name)
+    hours = sum(about["seconds"].values()) / 3600
+    took = "" if ready else f" in {time.perf_counter() - started:.0f} s"
+    print(f"Corpus {corpus.name}: {sum(about['utterances'].values())} utterances, {hours:.2f} hours, ready{took}", flush=True)
+    return corpus.name
+
+
+def check_device(device: str) -> str:
+    """The device networks will run on; Failure at once for "cuda" without a GPU."""
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        built = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU or driver was found"
+        raise Failure(f"--device cuda: {built}. Use --device cpu, or auto, which takes a GPU where there is one.")
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+def start_afresh(profile: str) -> None:
+    """Before a run from the top: drop the last record in the making and a *finished* training; one that was cut off goes on."""
+    for folder in (paths.staging(profile), paths.build(profile) / "logs"):
+        shutil.rmtree(folder, ignore_errors=True)
+    (paths.build(profile) / "seconds.json").unlink(missing_ok=True)
+    training = paths.build(profile) / "training"
+    if (training / "finished.json").exists():
+        shutil.rmtree(training)
+
+
+def study(options: argparse.Namespace) -> None:
+    """Run the study, or a part of it, and publish the record when it is whole."""
+    from audiosr_lib import record
+
+    everything = paths.notebooks()
+    chosen = [n for n in everything if n.name[:2] == options.only] if options.only else everything
+    chosen = [n for n in chosen if not options.first or n.name[:2] >= options.first]
+    corpus_argument = options.corpus or profiles.get(options.profile).corpus
+    if Path(corpus_argument).expanduser().is_dir() and (os.sep in corpus_argument or "." in corpus_argument):
+        corpus_argument = str(Path(corpus_argument).expanduser().resolve())
+    parameters = {"profile": options.profile, "corpus": corpus_argument, "seed": options.seed, "device": options.device}
+    check_parameters(everything, parameters)
+    device = check_device(options.device)
+    started = time.perf_counter()
+    corpus = prepare_corpus(corpus_argument)
+    if len(chosen) == len(everything):
+        start_afresh(options.profile)
+    seconds = run_notebooks(chosen, options, parameters)
+    same = {"profile": options.profile, "corpus": corpus, "seed": options.seed}
+    try:
+        folder = record.publish(options.profile, same, seconds, device, [n.stem for n in everything])
+        manifest = files.read_json(folder / "manifest.json")["artifacts"]
+        closing = f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)"
+    except record.RecordError as reason:
+        manifest = [a for f in record.fragments(options.profile).values() for a in f["artifacts"]]
+        closing = f"Not published: {reason}"
+    summary(chosen, seconds, manifest)
+    took = time.perf_counter() - started
+    print(f"{closing}\nProfile {options.profile}, corpus {corpus}, seed {options.seed}, {device}, {took:.0f} s in all")
+
+
+def summary(notebooks: list[Path], seconds: dict[str, float], artifacts: list[dict]) -> None:
+    """The closing table: what each notebook made and how long it took."""
+    print(f"\n{'notebook':<28}{'seconds':>8}  made")
+    for notebook in notebooks:
+        made = [a["id"] for a in artifacts if a["notebook"] == notebook.stem]
+        clips = sum(m.startswith("clip-") for m in made)
+        listed = [m for m in made if not m.startswith(("clip-", "data-"))] + ([f"{clips} clips"] if clips else [])
+        print(f"{notebook.stem:<28}{seconds[notebook.stem]:>8.1f}  {', '.join(listed) or '-'}")
+
+
+# --- tests --------------------------------------------------------------------------------------------
+
+
+def test() -> int:
+    """pytest, then the smoke profile by papermill, then nbval over what it left: the second run must print what the first did."""
+    command = [sys.executable, "-m", "pytest"]
+    status = subprocess.run([*command, "-q", "tests"], cwd=paths.REPOSITORY, check=False).returncode
+    if status:
+        return status
+    home = paths.REPOSITORY / "build" / "test"
+    shutil.rmtree(home, ignore_errors=True)
+    environment = os.environ | {"AUDIOSR_HOME": str(home)}
+    smoke = [sys.executable, "-m", "audiosr_lib.runner", "--profile", "smoke", "--device", "cpu"]
+    if status := subprocess.run(smoke, cwd=paths.REPOSITORY, env=environment, check=False).returncode:
+        return status
+    notebooks = sorted(str(p) for p in (home / "figures" / "smoke" / "notebooks").glob("*.ipynb"))
+    sanitize = str(paths.REPOSITORY / "tests" / "nbval_sanitize.cfg")
+    nbval = [*command, "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize, *notebooks]
+    return subprocess.run(nbval, cwd=paths.REPOSITORY, env=environment, check=False).returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status of run_all.sh."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    if options.check:
+        return 0
+    if options.test:
+        return test()
+    from audiosr_lib.corpora import CorpusError
+    from audiosr_lib.download import DownloadError
+
+    try:
+        study(options)
+    except (Failure, CorpusError, DownloadError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is done is kept: start again, or go on with --from NN.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
