@@ -116,10 +116,7 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
         order = sorted(speakers, key=lambda s: hashlib.sha256(s.encode()).hexdigest())
         n_test = max(1, round(len(order) * corpus.entry["test_share"]))
         n_validation = max(1, round(len(order) * corpus.entry["validation_share"]))
-        return {
-            s: "test" if i < n_test else "validation" if i < n_test + n_validation else "train"
-            for i, s in enumerate(order)
-        }
+        return {s: "test" if i < n_test else "validation" if i < n_test + n_validation else "train" for i, s in enumerate(order)}
     named = {s: split for split, members in corpus.entry["splits"].items() for s in members}
     default = "train" if corpus.entry["kind"] == "vctk" else None
     dropped = set(corpus.entry.get("left_out_speakers", ()))

@@ -71,9 +71,7 @@ class PairedSplit:
         self._x, self._y = (np.memmap(folder / f"{split}_{side}.i16", dtype="<i2", mode="r") for side in "xy")
         total = sum(u.length for u in self.utterances)
         if len(self._x) != total or len(self._y) != total:
-            raise NotPrepared(
-                f"the prepared files of {corpus!r} do not match their index: delete {paths.shown(folder)} and prepare again"
-            )
+            raise NotPrepared(f"the prepared files of {corpus!r} do not match their index: delete {paths.shown(folder)} and prepare again")
 
     def __len__(self) -> int:
         return len(self.utterances)

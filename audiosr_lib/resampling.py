@@ -102,11 +102,14 @@ def polyphase_branches(filt: SincFilter) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     even : (2 Z - 1,) weights of x[n-Z+1 .. n+Z-1] for the output at input sample n.
-    odd : (2 Z,) weights of x[n-Z+1 .. n+Z] for the output half-way between n and n + 1.
+    odd : (2 Z - 2,) weights of x[n-Z+2 .. n+Z-1] for the output half-way between n and n + 1.
+
+    The wing holds one more value for the odd filter, h(Z - 1/2), that resampy's loop stops short of. It
+    lies where the window has all but vanished; it is left out here, too, so that the two agree to rounding.
     """
     p = filt.precision
     whole = filt.wing[:-1:p]  # h(0), h(1), ..., h(Z-1)
-    half = filt.wing[p // 2 :: p]  # h(1/2), h(3/2), ..., h(Z-1/2)
+    half = filt.wing[p // 2 :: p][: filt.num_zeros - 1]  # h(1/2), h(3/2), ..., h(Z-3/2)
     return np.concatenate([whole[:0:-1], whole]), np.concatenate([half[::-1], half])
 
 
@@ -117,10 +120,10 @@ def upsample_by_two(x: np.ndarray, filt: SincFilter) -> np.ndarray:
     """
     even, odd = polyphase_branches(filt)
     z = filt.num_zeros
-    padded = np.pad(np.asarray(x, dtype=np.float64), (z - 1, z))
+    padded = np.pad(np.asarray(x, dtype=np.float64), z - 1)
     y = np.empty(2 * len(x))
-    y[0::2] = np.convolve(padded[:-1], even, mode="valid")  # symmetric, so no need to flip
-    y[1::2] = np.convolve(padded, odd, mode="valid")
+    y[0::2] = np.convolve(padded, even, mode="valid")  # symmetric, so no need to flip
+    y[1::2] = np.convolve(padded[1:], odd, mode="valid")
     return y
 
 

@@ -133,11 +133,12 @@ def istft(
         here = slice(m * hop_length, m * hop_length + n_fft)
         x[here] += parts[:, m]
         weight[here] += w**2
-    inside = slice(n_fft // 2, total - n_fft // 2) if center else slice(0, total)
     covered = weight > 1e-10 * weight.max()
-    if center and not covered[inside].all():
-        raise ValueError(f"hop {hop_length} leaves gaps between windows: take a smaller hop")
-    x = np.divide(x, weight, out=np.zeros_like(x), where=covered)[inside]
+    x = np.divide(x, weight, out=np.zeros_like(x), where=covered)
+    if center:
+        if not covered[n_fft // 2 : total - n_fft // 2].all():
+            raise ValueError(f"hop {hop_length} leaves gaps between windows: take a smaller hop")
+        x = x[n_fft // 2 : None if length is not None else total - n_fft // 2]
     return x if length is None else np.pad(x, (0, max(0, length - len(x))))[:length]
 
 

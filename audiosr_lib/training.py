@@ -164,8 +164,7 @@ def train(
     train_split, validation_split = (PairedSplit(config.corpus, s) for s in ("train", "validation"))
     crops = Crops(train_split, config.batch_size, config.crop_length, config.seed)
     x_val, y_val = (
-        torch.from_numpy(side).to(device)
-        for side in dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
+        torch.from_numpy(side).to(device) for side in dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
     )
     model = new_model(config.seed).to(device).train()
     objective = Objective(config.mse_weight).to(device)

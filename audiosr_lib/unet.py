@@ -67,10 +67,7 @@ class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.inp = ConvBlock(1, CHANNELS[0])
-        self.down = nn.ModuleList(
-            ConvBlock(c_in, c_out, stride=2)
-            for c_in, c_out in itertools.pairwise(CHANNELS)
-        )
+        self.down = nn.ModuleList(ConvBlock(c_in, c_out, stride=2) for c_in, c_out in itertools.pairwise(CHANNELS))
         ups, below = [], CHANNELS[-1]
         for skip in reversed(CHANNELS[:-1]):
             out = max(skip // 2, CHANNELS[0])  # 512, 256, ..., 16, 16

@@ -1,0 +1,53 @@
+"""Fixtures: a small corpus of WAV files in a temporary home, so that no test writes to the repository or needs a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from audiosr_lib import corpora, preparation, signals
+
+SR = 44100
+
+
+def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 0.8, sr: int = SR) -> None:
+    """`count` synthetic utterances of a speaker as WAV files."""
+    (folder / speaker).mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(sum(map(ord, speaker)))
+    for i in range(count):
+        x = signals.synthetic_speech(seconds, sr, rng, pitch_hz=110 + 10 * i)
+        sf.write(folder / speaker / f"{speaker}_{i}.wav", x, sr, subtype="PCM_16")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """A fresh AUDIOSR_HOME for every test."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("AUDIOSR_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory) -> Path:
+    """Four speakers with three utterances each."""
+    folder = tmp_path_factory.mktemp("recordings") / "voices"
+    for speaker in ("ann", "ben", "cat", "dan"):
+        write_speaker(folder, speaker, 3)
+    return folder
+
+
+@pytest.fixture
+def prepared(recordings) -> corpora.Corpus:
+    """The recordings, prepared in this test's home."""
+    corpus = corpora.open_corpus(str(recordings))
+    preparation.prepare(corpus, workers=1, progress=False)
+    return corpus
+
+
+@pytest.fixture
+def speech() -> np.ndarray:
+    """One second of synthetic speech at 44.1 kHz, (T,) float64."""
+    return signals.synthetic_speech(1.0, SR, np.random.default_rng(5))
