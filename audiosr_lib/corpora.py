@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,10 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
     result = {s: None if s in dropped else named.get(s, default) for s in speakers}
     missing = [split for split in SPLITS if split not in result.values()]
     if missing:
-        raise CorpusError(f"{corpus.name}: no speaker of the split(s) {', '.join(missing)} is on disk; fetch the corpus again")
+        raise CorpusError(
+            f"{corpus.name}: no speaker of the split(s) {', '.join(missing)} is on disk; "
+            "delete fetched.json beside the recordings and start again"
+        )
     return result
 
 
@@ -205,6 +209,8 @@ def _extract(target: Path, source) -> None:
     try:
         files.copy_stream(target, source)
     except OSError as error:
+        if error.errno is None:  # the archive's own trouble, such as a wrong check sum: not the disk's
+            raise
         raise DownloadError(f"cannot write {target.name}: {error.strerror}. Make room and start again.") from error
 
 
@@ -247,12 +253,17 @@ def _fetch_tuxpaint(corpus: Corpus) -> str:
             problem = str(error)
     try:
         download.fetch(corpus.entry["upstream"], tarball, size=corpus.entry["archive_bytes"])
+    except DownloadError as error:
+        raise DownloadError("\n".join(filter(None, [problem, str(error)]))) from error
+    try:
         with tarfile.open(tarball) as archive:
             count = _extract_stamps(corpus, archive)
-    except (DownloadError, tarfile.TarError, EOFError) as error:
-        raise DownloadError("\n".join(filter(None, [problem, str(error)]))) from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        said = str(error).partition("\n")[0].rstrip(":")
+        raise DownloadError(f"{tarball.name} is damaged ({said}): delete it and start again") from error
     got, known = content_hash(corpus.folder / "stamps"), corpus.entry["content_sha256"]
     if got != known:
+        shutil.rmtree(corpus.folder / "stamps", ignore_errors=True)  # or its files would stand beside the right ones
         raise DownloadError(
             f"{tarball.name} gave {count} recordings that are not the ones of the record (content {got[:12]}..., "
             f"expected {known[:12]}...). Delete it and start again, or use it as a folder of your own: --corpus FOLDER."
@@ -307,7 +318,7 @@ def _fetch_vctk(corpus: Corpus) -> str:
             for m, target in pending:
                 with z.open(m) as source:
                     _extract(target, source)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DownloadError(f"{archive.name} is damaged ({error}): delete it and start again") from error
     return f"archive {archive.name}"
 

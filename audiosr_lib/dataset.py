@@ -68,10 +68,11 @@ class PairedSplit:
         with open(folder / "index.csv", newline="", encoding="utf-8") as f:
             rows = [r for r in csv.DictReader(f) if r["split"] == split]
         self.utterances = [Utterance(r["name"], r["speaker"], int(r["offset"]), int(r["length"])) for r in rows]
-        self._x, self._y = (np.memmap(folder / f"{split}_{side}.i16", dtype="<i2", mode="r") for side in "xy")
         total = sum(u.length for u in self.utterances)
-        if len(self._x) != total or len(self._y) != total:
+        sides = [folder / f"{split}_{side}.i16" for side in "xy"]
+        if not all(f.exists() and f.stat().st_size == 2 * total > 0 for f in sides):
             raise NotPrepared(f"the prepared files of {corpus!r} do not match their index: delete {paths.shown(folder)} and prepare again")
+        self._x, self._y = (np.memmap(f, dtype="<i2", mode="r") for f in sides)
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -116,11 +117,13 @@ class Crops:
 
     Raises
     ------
-    ValueError : if no utterance is as long as a crop, or crop_length is odd. Shorter utterances are not drawn
+    ValueError : if no utterance is as long as a crop, or crop_length is odd or below 2. Shorter utterances are not drawn
         (`too_short` counts them): padding them would teach the network silence.
     """
 
     def __init__(self, split: PairedSplit, batch_size: int, crop_length: int, seed: int) -> None:
+        if crop_length < 2:
+            raise ValueError(f"a crop needs at least 2 samples, got {crop_length}")
         if crop_length % 2:
             raise ValueError(f"crop_length {crop_length} is odd: the 22.05 kHz signal has no such crop")
         self.split, self.batch_size, self.crop_length, self.seed = split, batch_size, crop_length, seed

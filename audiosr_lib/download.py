@@ -13,7 +13,9 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from audiosr_lib.files import CHUNK, sha256_of
+from audiosr_lib.files import sha256_of
+
+BLOCK = 1 << 14  # bytes written at a time; a cut line loses less than one, so even a very bad line gets on
 
 
 class DownloadError(RuntimeError):
@@ -107,7 +109,7 @@ def _append(url: str, part: Path, timeout: float) -> None:
         expected = int(reply.headers["Content-Length"]) + have if "Content-Length" in reply.headers else None
         bar = tqdm(total=expected, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=not sys.stderr.isatty())
         with open(part, "ab" if resumed else "wb") as out, bar:
-            for block in reply.iter_content(CHUNK):
+            for block in reply.iter_content(BLOCK):
                 out.write(block)
                 bar.update(len(block))
     if expected is not None and (got := part.stat().st_size) < expected:

@@ -249,7 +249,9 @@ class Journal:
             whole = self.file.read_bytes()
             whole = whole[: whole.rfind(b"\n") + 1]
             self.rows = [json.loads(line) for line in whole.splitlines()]
-        self.lengths = {s: sum(r["length"] for r in self.rows if "reason" not in r and r["split"] == s) for s in corpora.SPLITS}
+        if any(self._size(s, side) < 2 * self._length(s) for s in corpora.SPLITS for side in "xy"):
+            self.rows, whole = [], b""  # samples were lost, as in a power cut: begin anew
+        self.lengths = {s: self._length(s) for s in corpora.SPLITS}
         self.samples = {}
         for split, length in self.lengths.items():
             for side in "xy":
@@ -259,6 +261,14 @@ class Journal:
         self.log = open(self.file, "ab")
         self.log.truncate(len(whole))
         return self
+
+    def _length(self, split: str) -> int:
+        """Samples that the rows promise of a split."""
+        return sum(r["length"] for r in self.rows if "reason" not in r and r["split"] == split)
+
+    def _size(self, split: str, side: str) -> int:
+        file = self.folder / f"{split}_{side}.i16"
+        return file.stat().st_size if file.exists() else 0
 
     def add(self, row: dict, x: np.ndarray | None, y: np.ndarray | None) -> None:
         """Append a task's result."""

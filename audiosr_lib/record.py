@@ -2,7 +2,8 @@
 
 A notebook opens a `Run` with its parameters and saves through it. Everything goes to build/<profile>/record first, with one small JSON
 fragment a notebook; when the last notebook is through, `publish` writes manifest.json and moves the whole to figures/<profile>.
-So figures/<profile> is always one whole run, never a mixture, and playing with a notebook does not touch it.
+So figures/<profile> is always one whole run, never a mixture. A notebook that is played with by hand saves to
+build/<profile>/interactive and touches no record.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from audiosr_lib.profiles import Profile
 
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
             "seaborn", "ipython", "ipykernel", "papermill", "nbformat")  # fmt: skip
+
+
+BY_COMMAND = "AUDIOSR_BY_COMMAND"  # set in the environment of notebooks that run_all.sh runs
 
 
 class RecordError(RuntimeError):
@@ -58,7 +62,7 @@ class Run:
         run = cls(notebook, chosen, corpora.open_corpus(corpus or chosen.corpus).name, int(seed), device)
         if device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"no device {device!r}: choose auto, cpu or cuda")
-        run._fragment_file.unlink(missing_ok=True)
+        files.write_json(run._fragment_file, run.parameters() | {"artifacts": []})
         return run
 
     def torch_device(self) -> str:
@@ -76,7 +80,9 @@ class Run:
 
     @property
     def staging(self) -> Path:
-        return paths.staging(self.profile.name)
+        """Where artefacts go: the record in the making under run_all.sh, else a folder to play in."""
+        by_command = os.environ.get(BY_COMMAND)
+        return paths.staging(self.profile.name) if by_command else paths.build(self.profile.name) / "interactive"
 
     @property
     def _fragment_file(self) -> Path:
@@ -93,7 +99,7 @@ class Run:
     # --- artefacts ---
 
     def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
-        fragment = files.read_json(self._fragment_file) if self._fragment_file.exists() else self.parameters() | {"artifacts": []}
+        fragment = files.read_json(self._fragment_file)
         names = [p.relative_to(self.staging).as_posix() for p in written]
         entry = {"id": artifact_id, "title": title, "notebook": self.notebook, "files": names,
                  "sha256": {n: files.sha256_of(p) for n, p in zip(names, written, strict=True)}} | more  # fmt: skip
@@ -224,11 +230,11 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
     """
     staging, found = paths.staging(profile), fragments(profile)
     for name in expected:
-        if not (staging / "notebooks" / f"{name}.ipynb").exists():
+        if name not in found or not (staging / "notebooks" / f"{name}.ipynb").exists():
             raise RecordError(f"{name} has not run yet: the record stays in {paths.shown(staging)} until every notebook has")
-        if name in found and {k: found[name][k] for k in parameters} != parameters:
+        if {k: found[name][k] for k in parameters} != parameters:
             raise RecordError(f"{name} was run with other parameters: run ./run_all.sh from the top to make one record")
-    artifacts = [a for name in expected if name in found for a in found[name]["artifacts"]]
+    artifacts = [a for name in expected for a in found[name]["artifacts"]]
     listed = {n for a in artifacts for n in a["files"]} | {f"notebooks/{name}.ipynb" for name in expected}
     for a in artifacts:
         for n, digest in a["sha256"].items():

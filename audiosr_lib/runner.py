@@ -93,17 +93,25 @@ def check_parameters(notebooks: list[Path], parameters: dict) -> None:
 
 
 def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
-    """Run one notebook with papermill; Failure names the notebook, the cell's source, the error and the log."""
+    """Run one notebook with papermill; Failure names the notebook, the cell's source, the error and the log.
+
+    It is written beside the log and becomes `output` only when it ran through.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from audiosr_lib.record import BY_COMMAND
+
     output.parent.mkdir(parents=True, exist_ok=True)
+    output.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
+    running = log.with_suffix(".ipynb")
     here = os.getcwd()
     try:
         os.chdir(paths.REPOSITORY)  # papermill notes its paths in the output: relative ones tell nothing of this machine
+        os.environ[BY_COMMAND] = "1"
         papermill.execute_notebook(
-            os.path.relpath(notebook), os.path.relpath(output), parameters=parameters, kernel_name="python3",
+            os.path.relpath(notebook), os.path.relpath(running), parameters=parameters, kernel_name="python3",
             progress_bar=False, request_save_on_cell_execute=False, cwd=str(paths.REPOSITORY),
         )  # fmt: skip
     except PapermillExecutionError as error:
@@ -111,7 +119,7 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
         source = "\n".join(f"    {line}" for line in error.source.splitlines())
         raise Failure(
             f"{notebook.name} failed in code cell {error.exec_count}:\n\n{source}\n\n{error.ename}: {error.evalue}\n\n"
-            f"Traceback: {paths.shown(log)}\nNotebook as far as it came: {paths.shown(output)}\n"
+            f"Traceback: {paths.shown(log)}\nNotebook as far as it came: {paths.shown(running)}\n"
             f"When it is mended, go on with --from {notebook.name[:2]}"
         ) from None
     except Exception as error:  # a kernel that died, a file that cannot be written
@@ -121,7 +129,9 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
             f"If the kernel died, the machine may have run out of memory.\nLog: {paths.shown(log)}\nGo on with --from {notebook.name[:2]}"
         ) from error
     finally:
+        os.environ.pop(BY_COMMAND, None)
         os.chdir(here)
+    running.replace(output)
 
 
 @contextmanager

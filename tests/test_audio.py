@@ -1,0 +1,64 @@
+"""Players and pictures: one gain, lossless, and scales that agree."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from audiosr_lib import audio, plotting, signals
+from audiosr_lib.audio import Version
+
+
+def embedded(html: str) -> list[tuple[np.ndarray, int]]:
+    blobs = re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", html)
+    return [sf.read(io.BytesIO(base64.b64decode(b)), dtype="float64") for b in blobs]
+
+
+def test_one_gain_for_all_versions(speech):
+    loud, quiet = Version("loud <&>", 0.9 * speech, 44100), Version("quiet", 0.09 * speech[::2], 22050)
+    html = audio.players([loud, quiet], "Two levels").data
+    (a, sr_a), (b, sr_b) = embedded(html)
+    assert (sr_a, sr_b, len(a), len(b)) == (44100, 22050, len(speech), len(speech[::2]))
+    assert signals.db(np.abs(a).max()) == pytest.approx(audio.PEAK_DB, abs=0.01)
+    gain = audio.shared_gain([loud, quiet])
+    np.testing.assert_allclose(a, gain * loud.x, atol=1 / 32768)
+    np.testing.assert_allclose(b, gain * quiet.x, atol=1 / 32768)
+    assert "loud &lt;&amp;&gt;" in html and "Two levels" in html
+
+
+def test_players_need_sound(speech):
+    with pytest.raises(ValueError, match="silent"):
+        audio.shared_gain([Version("nothing", np.zeros(100), 44100)])
+    with pytest.raises(ValueError, match="full scale"):
+        audio.flac_bytes(3 * speech / np.abs(speech).max(), 44100)
+
+
+def test_spectrograms_share_their_scale(speech):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    reference = plotting.reference_power(speech)
+    fig, axes = plt.subplots(1, 2)
+    images = [plotting.spectrogram(ax, g * speech, 44100, reference=reference)[1] for ax, g in zip(axes, (1.0, 0.1), strict=True)]
+    assert images[0].get_clim() == images[1].get_clim() == plotting.DB_RANGE
+    one, tenth = (np.asarray(i.get_array()) for i in images)
+    assert one.max() == pytest.approx(0.0, abs=1e-9)
+    loud = one > -60
+    np.testing.assert_allclose(tenth[loud], one[loud] - 20, atol=1e-6)
+    plt.close(fig)
+
+
+def test_colours_are_told_apart_in_grey():
+    """The systems that share an axis differ in luminance or, failing that, in line style."""
+    import matplotlib.colors as mc
+
+    luminance = {k: np.dot(mc.to_rgb(c), (0.2126, 0.7152, 0.0722)) for k, c in plotting.COLOURS.items()}
+    names = ["original", "kaiser_fast", "kaiser_best", "unet"]
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            assert abs(luminance[a] - luminance[b]) > 0.1 or plotting.LINES[a] != plotting.LINES[b], (a, b)

@@ -1,0 +1,77 @@
+"""environment.yml pins exactly what is imported, and the machine runs what it pins."""
+
+import ast
+import importlib.metadata
+import json
+import re
+import sys
+
+from packaging.requirements import Requirement
+
+from audiosr_lib import paths
+
+SECTION = (paths.REPOSITORY / "environment.yml").read_text(encoding="utf-8").partition("- pip:\n")[2]
+PINS = [Requirement(line) for line in re.findall(r"^ +- (.+)$", SECTION, re.M)]
+ACTIVE = {p.name for p in PINS if p.marker is None or p.marker.evaluate()}
+
+# Packages that are used without an import of their name, and why.
+NOT_IMPORTED = {
+    "ipykernel": "the kernel python3",
+    "ipywidgets": "sliders in JupyterLab",
+    "jupyterlab": "where notebooks are read",
+    "tensorboard": "torch.utils.tensorboard writes for it",
+    "tabulate": "pandas writes Markdown with it",
+    "nbval": "pytest's plug-in",
+    "ruff": "lint, run by hand",
+    "numba": "resampy compiles with it: its version decides speeds",
+}
+COMES_WITH = {"packaging": "pytest", "tomllib": "Python", "google": "tensorboard"}
+
+
+def sources():
+    for folder in ("audiosr_lib", "tests", "notebooks/solutions", "benchmarks"):
+        for file in (paths.REPOSITORY / folder).rglob("*.py"):
+            yield file.read_text(encoding="utf-8")
+    for file in paths.notebooks():
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield "".join(cell["source"])
+
+
+def imported() -> set[str]:
+    names = set()
+    for source in sources():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                names |= {a.name.split(".")[0] for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    local = {"audiosr_lib"} | {f.stem for f in (paths.REPOSITORY / "tests").glob("*.py")}
+    return {n for n in names if n not in sys.stdlib_module_names} - local
+
+
+def distribution(module: str) -> str:
+    return {"IPython": "ipython", "sklearn": "scikit-learn"}.get(module, module)
+
+
+def test_every_pin_is_exact():
+    for pin in PINS:
+        assert [s.operator for s in pin.specifier] == ["=="], pin
+
+
+def test_pins_are_what_is_imported():
+    wanted = {distribution(m) for m in imported()} - set(COMES_WITH)
+    assert wanted - {p.name for p in PINS} == set(), "imported but not pinned"
+    assert ACTIVE - wanted - set(NOT_IMPORTED) == set(), "pinned but not used"
+
+
+def test_what_is_installed_is_what_is_pinned():
+    for pin in PINS:
+        if pin.marker is None or pin.marker.evaluate():
+            assert pin.specifier.contains(importlib.metadata.version(pin.name)), pin
+
+
+def test_python_versions_agree():
+    script = (paths.REPOSITORY / "run_all.sh").read_text(encoding="utf-8")
+    assert "(3, 10) <= sys.version_info" in script
+    assert 'requires-python = ">=3.10"' in (paths.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""SNR, SI-SDR, LSD and the bootstrap against auraloss, librosa and SciPy.
+
+Tolerances: 1e-4 dB against auraloss, which computes in float32 and adds an epsilon; 1e-9 against float64 oracles.
+"""
+
+import auraloss
+import librosa
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from audiosr_lib import metrics, signals
+
+SR = 44100
+
+
+@pytest.fixture
+def pair(speech):
+    noise = np.random.default_rng(3).standard_normal(len(speech))
+    return 0.9 * speech + 0.01 * noise, speech
+
+
+def as_batch(x):
+    return torch.from_numpy(np.asarray(x, dtype=np.float64))[None, None]
+
+
+def test_snr_is_auraloss(pair):
+    y_hat, y = pair
+    loss = auraloss.time.SNRLoss(zero_mean=False, eps=0.0)
+    assert metrics.snr_db(y_hat, y) == pytest.approx(-loss(as_batch(y_hat), as_batch(y)).item(), abs=1e-4)
+
+
+def test_si_sdr_is_auraloss(pair):
+    y_hat, y = pair
+    loss = auraloss.time.SISDRLoss(zero_mean=False, eps=0.0)
+    assert metrics.si_sdr_db(y_hat, y) == pytest.approx(-loss(as_batch(y_hat), as_batch(y)).item(), abs=1e-4)
+
+
+def test_snr_closed_forms(speech):
+    assert metrics.snr_db(0.5 * speech, speech) == pytest.approx(20 * np.log10(2))
+    assert metrics.snr_db(speech, speech) == np.inf
+    assert metrics.si_sdr_db(0.5 * speech, speech) > 250  # scale does not count, but for rounding
+    assert metrics.si_sdr_db(np.zeros_like(speech), speech) == -np.inf
+
+
+@pytest.mark.parametrize("base", [np.e, 10.0])
+def test_lsd_is_the_formula_on_librosas_spectra(pair, base):
+    y_hat, y = pair
+
+    def log_power(x):
+        return np.log(np.maximum(np.abs(librosa.stft(x, n_fft=2048, hop_length=512, pad_mode="reflect")) ** 2, 1e-8)) / np.log(base)
+
+    wanted = np.mean(np.sqrt(np.mean((log_power(y) - log_power(y_hat)) ** 2, axis=0)))
+    assert metrics.lsd(y_hat, y, base=base) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_lsd_closed_forms(speech):
+    assert metrics.lsd(speech, speech) == 0
+    loud = np.random.default_rng(0).standard_normal(SR)  # far above the clamp in every bin
+    assert metrics.lsd(loud / 10, loud) == pytest.approx(2.0)  # -20 dB is a power ratio of 10^-2
+    assert metrics.lsd(loud / 10, loud, base=np.e) == pytest.approx(2.0 * np.log(10))
+
+
+def test_bands_split_the_whole(pair):
+    """The mean square over all bins is the bin-weighted mean of the two bands', frame by frame; so the whole lies between."""
+    result = metrics.evaluate(*pair)
+    low, high = sorted((result["lsd_low_log10"], result["lsd_high_log10"]))
+    assert low < result["lsd_log10"] < high
+    assert result["lsd_high_log10"] == pytest.approx(metrics.lsd(*pair, band_hz=(11025, 1e9)))
+    assert set(result) == set(metrics.MEASURES)
+
+
+def test_band_error_shows_in_its_band():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(SR)
+    spectrum = np.fft.rfft(y)
+    spectrum[np.fft.rfftfreq(SR, 1 / SR) > 11500] *= 0.1
+    result = metrics.evaluate(np.fft.irfft(spectrum, SR), y)
+    assert result["lsd_high_log10"] > 1.8
+    assert result["lsd_low_log10"] < 0.1
+
+
+def test_errors(speech):
+    with pytest.raises(ValueError, match="one length"):
+        metrics.snr_db(speech[:-1], speech)
+    with pytest.raises(ValueError, match="silent"):
+        metrics.snr_db(speech, np.zeros_like(speech))
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.lsd(np.full_like(speech, np.nan), speech)
+    with pytest.raises(ValueError, match="at least one"):
+        metrics.bootstrap_interval(np.array([]))
+
+
+def test_bootstrap_is_scipys():
+    values = np.random.default_rng(1).gamma(2.0, size=80)
+    ours = metrics.bootstrap_interval(values, resamples=20000)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=20000, method="percentile", rng=0).confidence_interval
+    spread = theirs.high - theirs.low
+    assert ours == pytest.approx(tuple(theirs), abs=0.03 * spread)  # both are random
+
+
+def test_bootstrap_over_groups_is_wider_when_groups_differ():
+    groups = np.repeat(np.arange(10), 30)
+    values = groups + 0.1 * np.random.default_rng(0).standard_normal(300)
+    low, high = metrics.bootstrap_interval(values, groups=groups)
+    low_single, high_single = metrics.bootstrap_interval(values)
+    assert high - low > 3 * (high_single - low_single)
+    assert metrics.bootstrap_interval(values, groups=groups) == (low, high)  # the same seed, the same interval
+
+
+def test_levels():
+    assert signals.db(0.5) == pytest.approx(-6.0206, abs=1e-4)
+    assert signals.rms(signals.sine(441, 1.0, SR, 0.5)) == pytest.approx(0.5 / np.sqrt(2))
+    assert signals.rms(np.array([])) == 0
+    assert signals.impulse(5, 2).tolist() == [0, 0, 1, 0, 0]

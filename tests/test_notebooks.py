@@ -1,0 +1,112 @@
+"""Every source notebook keeps the house rules, and its exercises work: stubs fail, solutions pass."""
+
+import importlib.util
+import json
+import re
+
+import pytest
+
+from audiosr_lib import exercises, paths, runner
+
+NOTEBOOKS = paths.notebooks()
+PARAMETERS = {"profile", "corpus", "seed", "device"}
+
+
+def cells(notebook, kind="code"):
+    return [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == kind]
+
+
+def source(cell) -> str:
+    return "".join(cell["source"])
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda n: n.stem)
+def notebook(request):
+    return request.param
+
+
+def test_there_are_notebooks():
+    assert {"02", "03", "07", "08", "09", "10"} <= {n.name[:2] for n in NOTEBOOKS}
+
+
+def test_sources_have_no_outputs(notebook):
+    assert all(not c["outputs"] and c["execution_count"] is None for c in cells(notebook))
+
+
+def test_kernel_is_python3(notebook):
+    assert json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_parameters_are_plain_literals(notebook):
+    assert runner.declared_parameters(notebook) == PARAMETERS
+    cell = next(c for c in cells(notebook) if "parameters" in c["metadata"].get("tags", []))
+    namespace = {}
+    exec(source(cell), {"__builtins__": {}}, namespace)
+    assert {type(v) for v in namespace.values()} <= {str, int, float, bool}
+
+
+def test_opens_the_run_by_its_own_name(notebook):
+    assert any(f'Run.open(\n    "{notebook.stem}"' in source(c) or f'Run.open("{notebook.stem}"' in source(c) for c in cells(notebook))
+
+
+def test_starts_with_a_question_and_the_time_it_takes(notebook):
+    first = source(json.loads(notebook.read_text(encoding="utf-8"))["cells"][0])
+    assert first.startswith("# ")
+    assert "?" in first and re.search(r"minute|second", first) and "coursework" in first.lower()
+
+
+def test_no_trailing_semicolons_and_no_progress_bars(notebook):
+    for c in cells(notebook):
+        assert not re.search(r";\s*$", source(c), re.M), source(c)
+        assert not re.search(r"\b(tqdm|clear_output)\b", source(c))
+
+
+def test_signal_chapters_do_not_import_torch(notebook):
+    if notebook.name[:2] in ("01", "02", "03"):
+        assert not any(re.search(r"^\s*(import|from) torch", source(c), re.M) for c in cells(notebook))
+
+
+def exercise_cells():
+    for notebook in NOTEBOOKS:
+        for cell in cells(notebook):
+            if "exercise" in cell["metadata"].get("tags", []):
+                yield notebook, source(cell)
+
+
+EXERCISES = [(n, s, re.search(r'exercises\.check\("(\d\d\.\d+)"', s)[1]) for n, s in exercise_cells()]
+
+
+def test_each_chapter_has_exercises_with_a_checker_each(notebook):
+    ids = [i for n, _, i in EXERCISES if n == notebook]
+    assert len(ids) >= 2
+    assert ids == sorted(set(ids))
+    assert all(i.startswith(notebook.name[:2]) for i in ids)
+
+
+@pytest.mark.parametrize(("notebook", "code", "number"), EXERCISES, ids=[i for *_, i in EXERCISES])
+def test_stub_fails_its_checker(notebook, code, number, capsys):
+    namespace = {"exercises": exercises}
+    exec("import numpy as np", namespace)
+    exec(code, namespace)
+    assert f"Exercise {number}: not yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [i for *_, i in EXERCISES])
+def test_solution_passes_its_checker(number):
+    file = paths.REPOSITORY / "notebooks" / "solutions" / f"chapter_{number[:2]}.py"
+    spec = importlib.util.spec_from_file_location(f"solutions_{number[:2]}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    answer = getattr(module, f"exercise_{number.replace('.', '_')}")
+    assert exercises.verdict(number, answer) is None
+
+
+def test_a_check_never_raises(capsys):
+    def broken(*args, **kwargs):
+        raise RuntimeError("oops")
+
+    for *_, number in EXERCISES:
+        exercises.check(number, broken)
+        exercises.check(number, "nonsense")
+        exercises.check(number, None)
+    assert "right." not in capsys.readouterr().out

@@ -1,0 +1,152 @@
+"""A record is whole, of one run, and checkable; or it is not published."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from audiosr_lib import corpora, files, paths, preparation, record
+from audiosr_lib.record import RecordError, Run
+
+matplotlib.use("Agg")
+PARAMETERS = {"profile": "smoke", "corpus": "synthetic", "seed": 0}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setenv(record.BY_COMMAND, "1")
+    corpus = corpora.open_corpus("synthetic")
+    corpora.fetch(corpus)
+    preparation.prepare(corpus, workers=1, progress=False)
+    return Run.open("02_test", profile="smoke")
+
+
+def fill(run):
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    run.figure(fig, "1.2", "A line")
+    plt.close(fig)
+    run.table(pd.DataFrame({"a": [1.23456, 2.0]}), "2", "Numbers")
+    run.clip(np.sin(np.arange(4410) / 10), 44100, "tone", "A tone", gain=0.5)
+    executed = run.staging / "notebooks" / "02_test.ipynb"
+    files.write_text(executed, "{}")
+
+
+def publish(**changed):
+    return record.publish("smoke", PARAMETERS | changed, {"02_test": 1.25}, "cpu", ["02_test"])
+
+
+def test_published_record_is_sound(run):
+    fill(run)
+    folder = publish()
+    manifest = files.read_json(folder / "manifest.json")
+    assert [a["id"] for a in manifest["artifacts"]] == ["figure-1.2", "table-2", "clip-tone"]
+    assert manifest["seed"] == 0
+    assert manifest["seconds"] == {"02_test": 1.2}
+    assert manifest["corpus"]["licence"] == "MIT" and len(manifest["corpus"]["content_sha256"]) == 64
+    assert {"git_commit", "device", "versions", "parameters", "finished"} <= set(manifest)
+    assert record.verify(folder) == []
+    audio, sr = sf.read(folder / "clips" / "tone.flac")
+    assert (len(audio), sr) == (4410, 44100)
+    assert np.abs(audio).max() == pytest.approx(0.5, abs=1e-3)
+    assert "MIT" in (folder / "clips" / "SOURCE.md").read_text()
+    assert "1.235" in (folder / "table-2.md").read_text() and "1.23456" in (folder / "table-2.csv").read_text()
+
+
+def test_verify_finds_what_was_changed(run):
+    fill(run)
+    folder = publish()
+    (folder / "table-2.csv").write_text("a\n9\n")
+    (folder / "figure-1.2.png").unlink()
+    (folder / "stray.txt").write_text("x")
+    problems = record.verify(folder)
+    assert problems == ["figure-1.2.png is missing", "table-2.csv is not the file of the manifest", "stray.txt is not in the manifest"]
+
+
+def test_figures_are_reproducible(run):
+    fill(run)
+    svg = (run.staging / "figure-1.2.svg").read_bytes()
+    png = (run.staging / "figure-1.2.png").read_bytes()
+    fill(run)
+    assert (run.staging / "figure-1.2.svg").read_bytes() == svg
+    assert (run.staging / "figure-1.2.png").read_bytes() == png
+
+
+def test_incomplete_or_mixed_records_are_not_published(run):
+    fill(run)
+    before = publish() / "manifest.json"
+    text = before.read_text()
+    with pytest.raises(RecordError, match="03_other has not run"):
+        record.publish("smoke", PARAMETERS, {}, "cpu", ["02_test", "03_other"])
+    with pytest.raises(RecordError, match="other parameters"):
+        publish(seed=1)
+    (run.staging / "figure-1.2.png").write_bytes(b"changed")
+    with pytest.raises(RecordError, match="missing or was changed"):
+        publish()
+    assert before.read_text() == text
+
+
+def test_opening_a_run_again_forgets_what_it_made(run):
+    fill(run)
+    Run.open("02_test", profile="smoke")
+    assert record.fragments("smoke")["02_test"]["artifacts"] == []
+
+
+def test_playing_with_a_notebook_touches_no_record(run, monkeypatch):
+    fill(run)
+    before = record.fragments("smoke")
+    monkeypatch.delenv(record.BY_COMMAND)
+    fill(Run.open("02_test", profile="smoke", seed=7))
+    assert record.fragments("smoke") == before
+    assert (paths.build("smoke") / "interactive" / "figure-1.2.png").exists()
+
+
+def test_bad_parameters_and_clips(run):
+    with pytest.raises(ValueError, match="choose one of smoke"):
+        Run.open("x", profile="huge")
+    with pytest.raises(corpora.CorpusError, match="tuxpaint"):
+        Run.open("x", profile="smoke", corpus="no-such-thing")
+    with pytest.raises(ValueError, match="device"):
+        Run.open("x", profile="smoke", device="tpu")
+    with pytest.raises(ValueError, match="smaller shared gain"):
+        run.clip(np.full(100, 1.5), 44100, "loud", "too loud")
+    with pytest.raises(ValueError, match="under 10 s"):
+        run.clip(np.zeros(44100 * 11), 44100, "long", "too long")
+
+
+def test_device(run, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert run.torch_device() == "cpu"
+    with pytest.raises(RuntimeError, match="no CUDA GPU"):
+        Run.open("x", profile="smoke", device="cuda").torch_device()
+
+
+COMMITTED = [f.parent for f in sorted((paths.REPOSITORY / "figures").glob("*/manifest.json"))]
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)
+def test_records_in_the_repository_are_sound(folder):
+    assert record.verify(folder) == []
+    if folder.name == "smoke":
+        return
+    manifest = files.read_json(folder / "manifest.json")
+    ids = {a["id"] for a in manifest["artifacts"]}
+    figures = {f"figure-{n}" for n in ("1.2", "1.3", "2.1", "2.2", "2.3", "2.4")}
+    assert figures | {"table-1", "table-2", "table-3"} <= ids
+    assert sum(i.startswith("clip-") for i in ids) >= 12
+    assert not manifest["git_commit"].endswith("-modified")
+    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 12e6
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)
+def test_records_tell_nothing_of_the_machine_they_were_made_on(folder):
+    home = str(paths.REPOSITORY.parent)
+    for file in folder.rglob("*"):
+        if file.suffix in (".json", ".ipynb", ".md", ".csv", ".svg"):
+            text = file.read_text(encoding="utf-8")
+            assert home not in text and "/site-packages/" not in text and "/home/" not in text, file.name

@@ -1,0 +1,161 @@
+"""The command line: refuses early and clearly, runs in order, stops with name, cell and log, and goes on."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from audiosr_lib import paths, record, runner
+
+
+def script(*arguments, **environment):
+    return subprocess.run(
+        ["bash", str(paths.REPOSITORY / "run_all.sh"), *arguments], capture_output=True, text=True, env=os.environ | environment
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
+        (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
+        (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
+        (["--seed", "-1"], "not a whole number"),
+        (["--only", "99"], "'02'"),
+        (["--from", "02", "--only", "03"], "exclude each other"),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+        (["--prof", "smoke"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_options_are_refused_with_the_allowed_ones(arguments, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        runner.parse(arguments)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_script_refuses_before_it_installs_anything(tmp_path):
+    """In a copy without an environment, a wrong option ends at once and leaves no .venv."""
+    for name in ("run_all.sh", "environment.yml", "pyproject.toml"):
+        shutil.copy(paths.REPOSITORY / name, tmp_path)
+    for name in ("audiosr_lib", "notebooks", "data"):
+        shutil.copytree(paths.REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
+    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")}
+    done = subprocess.run(["bash", str(tmp_path / "run_all.sh"), "--profile", "big"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert "'smoke', 'quick', 'coursework'" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_help_names_every_option():
+    done = script("--help")
+    assert done.returncode == 0
+    for option in ("--profile", "--corpus", "--device", "--from", "--only", "--seed", "--test"):
+        assert option in done.stdout
+
+
+def test_cuda_without_a_gpu_says_so_at_once(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert runner.check_device("auto") == "cpu"
+    with pytest.raises(runner.Failure, match="--device cuda"):
+        runner.check_device("cuda")
+
+
+# --- with notebooks of our own ---------------------------------------------------------------------
+
+PARAMETERS_CELL = 'profile = "quick"\ncorpus = ""\nseed = 0\ndevice = "auto"'
+
+
+def write_notebook(folder, name, *sources, parameters=PARAMETERS_CELL):
+    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(s) for s in sources]
+    nb = nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    file = folder / f"{name}.ipynb"
+    nbformat.write(nb, file)
+    return file
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A study of two notebooks that open a run; returns a function that runs the command with arguments."""
+    opened = "from audiosr_lib import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    notebooks = [
+        write_notebook(tmp_path, "02_one", opened.format("02_one"), "print(profile, seed)"),
+        write_notebook(
+            tmp_path, "03_two", opened.format("03_two"), "import os", "assert os.path.exists('" + str(tmp_path / "flag") + "'), 'no flag'"
+        ),
+    ]
+    monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
+    return lambda *arguments: runner.main(["--profile", "smoke", "--device", "cpu", *arguments])
+
+
+def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_path, capsys):
+    assert study() == 1
+    told = capsys.readouterr().err
+    for part in ("03_two.ipynb failed", "assert os.path.exists", "AssertionError: no flag", "build/smoke/logs/03_two.log", "--from 03"):
+        assert part in told
+    assert (paths.build("smoke") / "logs" / "03_two.log").exists()
+    assert not paths.figures("smoke").exists()  # nothing half-made is published
+
+    (tmp_path / "flag").touch()
+    assert study("--from", "03") == 0
+    said = capsys.readouterr().out
+    assert "02_one" not in said.partition("notebook  ")[0]
+    assert record.verify(paths.figures("smoke")) == []
+    executed = (paths.figures("smoke") / "notebooks" / "02_one.ipynb").read_text()
+    assert "smoke 0" in executed
+
+
+def test_only_does_not_publish_a_part(study, capsys):
+    assert study("--only", "02") == 0
+    assert "Not published: 03_two has not run yet" in capsys.readouterr().out
+    assert not paths.figures("smoke").exists()
+
+
+def test_parts_with_other_seeds_are_not_mixed(study, tmp_path, capsys):
+    (tmp_path / "flag").touch()
+    assert study("--seed", "1") == 0
+    assert study("--only", "02", "--seed", "2") == 0
+    assert "other parameters" in capsys.readouterr().out
+    assert '"seed": 1' in (paths.figures("smoke") / "manifest.json").read_text()
+
+
+def test_undeclared_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
+    notebook = write_notebook(
+        tmp_path, "02_one", "open('ran', 'w')", parameters='profile = "quick"\ncorpus = ""\nseeed = 0\ndevice = "auto"'
+    )
+    monkeypatch.setattr(paths, "notebooks", lambda: [notebook])
+    assert runner.main(["--profile", "smoke"]) == 1
+    assert "declares no parameter seed" in capsys.readouterr().err
+    assert not paths.build("smoke").exists()
+
+
+def test_a_run_from_the_top_trains_anew_unless_the_last_was_cut(home):
+    training = paths.build("smoke") / "training"
+    training.mkdir(parents=True)
+    (training / "last.pt").touch()
+    runner.start_afresh("smoke")
+    assert (training / "last.pt").exists()
+    (training / "finished.json").touch()
+    runner.start_afresh("smoke")
+    assert not training.exists()
+
+
+def test_dead_kernel_is_told(tmp_path, monkeypatch, capsys):
+    notebook = write_notebook(tmp_path, "02_one", "import os\nos._exit(1)")
+    monkeypatch.setattr(paths, "notebooks", lambda: [notebook])
+    assert runner.main(["--profile", "smoke", "--device", "cpu"]) == 1
+    told = capsys.readouterr().err
+    assert "02_one.ipynb could not be run" in told and "--from 02" in told
+
+
+def test_module_runs_as_a_program():
+    done = subprocess.run([sys.executable, "-m", "audiosr_lib.runner", "--check"], cwd=paths.REPOSITORY, capture_output=True)
+    assert done.returncode == 0

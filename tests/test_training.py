@@ -1,0 +1,208 @@
+"""The loop: logged, checkpointed, resumed to the bit, stopped with a message; and using what it made."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from audiosr_lib import dataset, files, inference, profiles, resampling, timing, training
+from audiosr_lib.losses import LOSS_NAMES
+from audiosr_lib.training import TrainingConfig
+
+
+@pytest.fixture
+def config(prepared):
+    profile = dataclasses.replace(
+        profiles.get("smoke"), steps=5, crop_seconds=0.1, batch_size=2, validate_every=2, validation_crops=3, checkpoint_every=2
+    )
+    return TrainingConfig.of(profile, prepared.name, seed=3)
+
+
+def weights(directory, name="last.pt"):
+    return torch.load(directory / name, weights_only=True)
+
+
+def assert_same(a, b):
+    """Equal to the bit, through nested containers."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for k in a:
+            assert_same(a[k], b[k])
+    elif isinstance(a, list | tuple):
+        for p, q in zip(a, b, strict=True):
+            assert_same(p, q)
+    else:
+        assert a == b
+
+
+def test_resumed_run_is_the_uninterrupted_one_to_the_bit(config, tmp_path):
+    whole = training.train(config, tmp_path / "whole")
+    for stop in (1, 2):  # cut at a step with and without a validation behind it
+        training.train(config, tmp_path / "pieces", stop_after=stop)
+    pieces = training.train(config, tmp_path / "pieces")
+    assert (whole.step, pieces.step, pieces.ran_steps, whole.best_step) == (5, 5, 2, pieces.best_step)
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
+    assert_same(a["model"], b["model"])
+    assert_same(a["optimizer"], b["optimizer"])
+    assert_same(weights(tmp_path / "whole", "best.pt")["model"], weights(tmp_path / "pieces", "best.pt")["model"])
+    for log in ("train.csv", "validation.csv"):
+        one, two = (training.read_log(tmp_path / d / log) for d in ("whole", "pieces"))
+        assert [{k: v for k, v in r.items() if k != "seconds"} for r in one] == [
+            {k: v for k, v in r.items() if k != "seconds"} for r in two
+        ]
+
+
+def test_crash_between_checkpoints_goes_on_from_the_last(config, tmp_path):
+    def crash(step, values):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(config, tmp_path / "cut", on_step=crash)
+    assert weights(tmp_path / "cut")["state"]["step"] == 2
+    resumed = training.train(config, tmp_path / "cut")
+    assert (resumed.ran_steps, resumed.step) == (3, 5)
+    assert [r["step"] for r in training.read_log(tmp_path / "cut" / "train.csv")] == [1, 2, 3, 4, 5]
+    training.train(config, tmp_path / "whole")
+    assert_same(weights(tmp_path / "whole")["model"], weights(tmp_path / "cut")["model"])
+
+
+def test_seed_decides(config, tmp_path):
+    training.train(config, tmp_path / "a")
+    training.train(config, tmp_path / "b")
+    training.train(dataclasses.replace(config, seed=4), tmp_path / "c")
+    a, b, c = (weights(tmp_path / d)["model"]["final.weight"] for d in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_log_and_checkpoint_hold_what_they_should(config, tmp_path):
+    steps = []
+    result = training.train(config, tmp_path / "run", commit="abc", on_step=lambda step, values: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5]
+    train, validation = (training.read_log(tmp_path / "run" / f"{n}.csv") for n in ("train", "validation"))
+    assert [r["step"] for r in train] == steps
+    assert [r["step"] for r in validation] == [0, 2, 4, 5]
+    for row in train:
+        assert row["loss"] == pytest.approx(100 * row["mse_loss"] + row["spectral_convergence"] + row["log_magnitude"], rel=1e-4)
+    best = min(validation[1:], key=lambda r: r["loss"])
+    assert result.best_step == best["step"]
+    saved = weights(tmp_path / "run")
+    assert (saved["commit"], saved["seed"], saved["config"]) == ("abc", 3, dataclasses.asdict(config))
+    assert saved["state"]["step"] == 5
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_tensorboard_has_the_courseworks_tags(config, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    training.train(config, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {f"{part}/{name}" for part in ("train", "validation") for name in LOSS_NAMES}
+    logged = [e.value for e in events.Scalars("train/loss")]
+    assert logged == pytest.approx([r["loss"] for r in training.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
+
+
+def test_finished_run_is_not_run_again_and_another_config_starts_anew(config, tmp_path):
+    training.train(config, tmp_path / "run")
+    assert training.train(config, tmp_path / "run").ran_steps == 0
+    other = dataclasses.replace(config, steps=2)
+    assert training.train(other, tmp_path / "run").ran_steps == 2
+    assert (tmp_path / "run.old" / "finished.json").exists()
+
+
+def test_optimiser_is_section_2_5(config):
+    """Adam at 1e-4 with weight decay 1e-5, clipping at 10, MSE times 100."""
+    assert (config.learning_rate, config.weight_decay, config.clip_norm, config.mse_weight) == (1e-4, 1e-5, 10.0, 100.0)
+
+
+def test_clipping_limits_the_gradient(config):
+    model = training.new_model(0).train()
+    x, y = torch.randn(1, 1, 4410), torch.randn(1, 1, 4410)
+
+    class Still(torch.optim.SGD):
+        def step(self, closure=None):
+            pass
+
+    optimizer = Still(model.parameters(), lr=0.0)
+    _, norm = training.train_step(model, training.Objective(1e6), optimizer, x, y, clip_norm=10.0)
+    clipped = torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
+    assert norm > 20
+    assert clipped.item() == pytest.approx(10.0, rel=0.01)  # the norm of 17.9 million float32 values is itself summed in float32
+
+
+def test_nan_stops_with_a_message_and_keeps_the_checkpoint(config, tmp_path, monkeypatch):
+    batch = dataset.Crops.batch
+
+    def poisoned(self, step):
+        x, y = batch(self, step)
+        return (x * np.float32("nan") if step == 3 else x), y
+
+    monkeypatch.setattr(dataset.Crops, "batch", poisoned)
+    with pytest.raises(training.TrainingDiverged, match="not a number at step 4"):
+        training.train(config, tmp_path / "run")
+    kept = weights(tmp_path / "run")
+    assert kept["state"]["step"] == 2
+    assert all(torch.isfinite(v).all() for v in kept["model"].values())
+
+
+def test_patience_stops_early(config, tmp_path, monkeypatch):
+    rising = iter(range(1, 100))
+    monkeypatch.setattr(training, "validate", lambda *a: dict.fromkeys(LOSS_NAMES, float(next(rising))))
+    result = training.train(dataclasses.replace(config, steps=50, validate_every=1, patience=3), tmp_path / "run")
+    assert (result.stopped_early, result.best_step, result.step) == (True, 1, 4)
+    assert files.read_json(tmp_path / "run" / "finished.json")["stopped_early"]
+
+
+def test_validation_leaves_the_model_as_it_was(config):
+    model = training.new_model(0).train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    x = torch.randn(3, 1, 4410)
+    one = training.validate(model, training.Objective(), x, x * 0.9, batch_size=2)
+    two = training.validate(model, training.Objective(), x, x * 0.9, batch_size=3)
+    assert model.training
+    assert_same(before, dict(model.state_dict()))
+    assert one["mse_loss"] == pytest.approx(two["mse_loss"], rel=1e-5)  # a mean over crops, however they are batched
+
+
+def test_smoothing():
+    np.testing.assert_allclose(training.smooth(np.full(20, 3.0)), 3.0)
+    np.testing.assert_allclose(training.smooth(np.array([1.0, 5.0]), 0.5), [1.0, (0.25 * 1 + 0.5 * 5) / 0.75])
+
+
+def test_inference(config, tmp_path, speech):
+    result = training.train(config, tmp_path / "run")
+    model = inference.load_model(result.best)
+    assert not model.training
+    y = speech[:20000].astype(np.float32)
+    made = inference.all_systems(model, y)
+    low = resampling.degrade(y)
+    np.testing.assert_array_equal(made["low"], low)
+    np.testing.assert_array_equal(made["unet"], inference.super_resolve(model, low))
+    assert {k: len(v) for k, v in made.items()} == {"low": 10000, "kaiser_fast": 20000, "kaiser_best": 20000, "unet": 20000}
+    assert not np.array_equal(made["kaiser_fast"], made["kaiser_best"])
+
+
+def test_missing_network_names_the_notebook(tmp_path):
+    with pytest.raises(dataset.NotPrepared, match="08_unet_training"):
+        inference.load_model(tmp_path / "best.pt")
+
+
+def test_real_time_ratio():
+    import time
+
+    def slow(x):
+        time.sleep(0.05)
+        return np.repeat(x, 2)
+
+    x = np.zeros(22050, np.float32)
+    fast, slept = timing.real_time_ratios({"fast": lambda x: np.repeat(x, 2), "slept": slow}, x, repeats=2)
+    assert 10 < slept.ratio <= 20  # 1 s of audio in a little over 50 ms
+    assert fast.ratio > slept.ratio
+    assert (slept.ratio, len(slept.rounds)) == (max(slept.rounds), 2)
+    with pytest.raises(ValueError, match="two samples for each"):
+        timing.real_time_ratios({"wrong": lambda x: x}, x, repeats=1)
