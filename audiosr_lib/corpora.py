@@ -222,7 +222,7 @@ def _extract_stamps(corpus: Corpus, archive: tarfile.TarFile) -> int:
         path = Path(member.name)
         if member.isfile() and path.name in ("copyright", "COPYING.txt"):
             _extract(corpus.folder / path.name, archive.extractfile(member))
-        if not member.isfile() or "stamps" not in path.parts or not re.search(r"_desc(_[^_]+)?\.ogg$", path.name):
+        if not member.isfile() or "stamps" not in path.parts or ".." in path.parts or not re.search(r"_desc(_[^_]+)?\.ogg$", path.name):
             continue
         if speaker_of(corpus, path) not in wanted:
             continue

@@ -53,13 +53,18 @@ def fetch(
 
     Returns
     -------
-    `target`. A file that is already there is taken as it is (it got its name only after the check).
+    `target`. A file that is already there, laid by hand perhaps, is checked and not fetched again.
 
     Raises
     ------
     DownloadError : no network, cut too often, wrong hash (the bytes are deleted), or a full disk (they are kept).
     """
     if target.exists():
+        if sha256 is not None and (got := sha256_of(target)) != sha256:
+            raise DownloadError(
+                f"{target.name} is there, but is not the file of the registry (SHA-256 {got[:12]}..., expected {sha256[:12]}...). "
+                "Delete it and start again."
+            )
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -67,13 +72,16 @@ def fetch(
         require_space(target.parent, size - (part.stat().st_size if part.exists() else 0), target.name)
     problems = []
     for url in urls:
+        idle = 0  # attempts in a row that brought nothing: after two, the place does not answer
         for attempt in range(tries):
+            had = part.stat().st_size if part.exists() else 0
             try:
                 _append(url, part, timeout)
             except (requests.RequestException, ConnectionError) as error:
                 problems.append(f"{url}: {type(error).__name__}: {str(error)[:200]}")
                 refused = getattr(getattr(error, "response", None), "status_code", 500) in (401, 403, 404, 410)
-                if refused or attempt + 1 == tries:
+                idle = 0 if part.exists() and part.stat().st_size > had else idle + 1
+                if refused or idle == 2 or attempt + 1 == tries:
                     break
                 time.sleep(min(60.0, pause * 2**attempt))
                 continue

@@ -35,11 +35,11 @@ import soundfile as sf
 from tqdm import tqdm
 
 from audiosr_lib import corpora, files, paths, resampling, signals, spectral
-from audiosr_lib.corpora import Corpus, CorpusError
+from audiosr_lib.corpora import Corpus, CorpusError, Recording
 from audiosr_lib.download import require_space
 from audiosr_lib.resampling import SR_HIGH
 
-VERSION = 1  # of the prepared format; raise it when the pairs would come out different
+VERSION = 2  # of the prepared format; raise it when the pairs would come out different
 PEAK = 0.999
 INDEX_FIELDS = (
     "split", "speaker", "name", "offset", "length", "gain_db", "bandwidth_hz", "sample_rate", "channels", "sha256",
@@ -129,7 +129,7 @@ def make_pair(mono: np.ndarray, sr: int) -> tuple[np.ndarray, np.ndarray, float]
 
 def process(task: Task, keep: Keep) -> tuple[dict, np.ndarray | None, np.ndarray | None]:
     """One task in a worker: its index row and pair, or a row with a `reason` and no pair."""
-    row = {"split": task.split, "speaker": task.speaker, "name": task.name}
+    row = {"split": task.split, "speaker": task.speaker, "name": task.name, "start": task.start}
     try:
         data = Path(task.path).read_bytes()
         row["sha256"] = hashlib.sha256(data).hexdigest()
@@ -148,10 +148,10 @@ def process(task: Task, keep: Keep) -> tuple[dict, np.ndarray | None, np.ndarray
     return row | {"length": len(y), "gain_db": round(gain_db, 2)}, x, y
 
 
-def tasks_of(corpus: Corpus, keep: Keep) -> list[Task]:
+def tasks_of(recordings: list[Recording], keep: Keep) -> list[Task]:
     """Recordings as tasks, those longer than `keep.max_seconds` cut into pieces."""
     tasks = []
-    for r in corpora.list_recordings(corpus):
+    for r in recordings:
         try:
             info = sf.info(str(r.path))
             piece, total = round(keep.max_seconds * info.samplerate), info.frames
@@ -165,9 +165,9 @@ def tasks_of(corpus: Corpus, keep: Keep) -> list[Task]:
     return tasks
 
 
-def fingerprint(tasks: list[Task], keep: Keep) -> str:
-    """Hash of everything a preparation depends on, but for the bytes of the recordings (their sizes stand in)."""
-    listed = [(t.name, t.speaker, t.split, t.start, t.frames, os.stat(t.path).st_size) for t in tasks]
+def fingerprint(recordings: list[Recording], keep: Keep) -> str:
+    """Hash of everything a preparation depends on, but for the bytes of the recordings (their sizes and times stand in)."""
+    listed = [(r.name, r.speaker, r.split, (status := os.stat(r.path)).st_size, status.st_mtime_ns) for r in recordings]
     return hashlib.sha256(json.dumps([VERSION, PEAK, asdict(keep), listed]).encode()).hexdigest()
 
 
@@ -184,8 +184,8 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
     DownloadError : the disk is too full.
     """
     keep = Keep(**corpora.registry()["keep"])
-    tasks = tasks_of(corpus, keep)
-    mark = fingerprint(tasks, keep)
+    recordings = corpora.list_recordings(corpus)
+    mark = fingerprint(recordings, keep)
     target = paths.prepared(corpus.name)
     if is_prepared(target, mark):
         return target
@@ -195,20 +195,33 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         state.write_text(mark)
-    require_space(partial, 2 * sum(os.stat(t.path).st_size for t in tasks if t.start == 0), "preparing the pairs")
-    with Journal(partial) as journal:
-        todo = tasks[len(journal.rows) :]
-        bar = tqdm(total=len(tasks), initial=len(journal.rows), desc=f"preparing {corpus.name}", unit="file",
-                   disable=not (progress and sys.stderr.isatty()))  # fmt: skip
-        for row, x, y in _in_order(todo, keep, workers or os.cpu_count() or 1):
-            journal.add(row, x, y)
-            bar.update()
-        bar.close()
-        rows = journal.rows
-    _finish(corpus, partial, rows, mark)
+    require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
+    tasks = tasks_of(recordings, keep)
+    try:
+        with Journal(partial) as journal:
+            todo = tasks[len(journal.rows) :]
+            bar = tqdm(total=len(tasks), initial=len(journal.rows), desc=f"preparing {corpus.name}", unit="file",
+                       disable=not (progress and sys.stderr.isatty()))  # fmt: skip
+            for row, x, y in _in_order(todo, keep, workers or os.cpu_count() or 1):
+                journal.add(row, x, y)
+                bar.update()
+            bar.close()
+            rows = journal.rows
+        _finish(corpus, partial, rows, mark)
+    except OSError as error:  # unreadable recordings are rows of left_out.csv: this is the disk that is written to
+        raise CorpusError(f"cannot write the pairs of {corpus.name}: {error.strerror}. Make room and start again; it goes on.") from error
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
     return target
+
+
+def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
+    """Fetch and prepare what is missing. Prepared pairs that were brought here without their recordings are taken as they are."""
+    target = paths.prepared(corpus.name)
+    if is_prepared(target) and not corpus.folder.exists():
+        return target
+    corpora.fetch(corpus)
+    return prepare(corpus, progress=progress)
 
 
 def is_prepared(folder: Path, mark: str | None = None) -> bool:
@@ -258,6 +271,7 @@ class Journal:
                 f = open(self.folder / f"{split}_{side}.i16", "ab")
                 f.truncate(2 * length)
                 self.samples[split, side] = f
+        self.seen = {(r["sha256"], r["start"]): r["name"] for r in self.rows if "reason" not in r}
         self.log = open(self.file, "ab")
         self.log.truncate(len(whole))
         return self
@@ -271,7 +285,9 @@ class Journal:
         return file.stat().st_size if file.exists() else 0
 
     def add(self, row: dict, x: np.ndarray | None, y: np.ndarray | None) -> None:
-        """Append a task's result."""
+        """Append a task's result. The bytes of an earlier recording are left out: a copy teaches nothing, and could cross splits."""
+        if x is not None and (original := self.seen.setdefault((row["sha256"], row["start"]), row["name"])) != row["name"]:
+            row, x, y = row | {"reason": f"a copy of {original}"}, None, None
         if x is not None and y is not None:
             row["offset"] = self.lengths[row["split"]]
             for side, samples in (("x", x), ("y", y)):

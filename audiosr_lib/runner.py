@@ -195,8 +195,7 @@ def prepare_corpus(name: str) -> str:
     if not ready:
         print(f"Fetching and preparing the corpus {corpus.name} (only the first time) ...", flush=True)
     started = time.perf_counter()
-    corpora.fetch(corpus)
-    preparation.prepare(corpus)
+    preparation.make_ready(corpus)
     about = dataset.summary(corpus.name)
     hours = sum(about["seconds"].values()) / 3600
     took = "" if ready else f" in {time.perf_counter() - started:.0f} s"

@@ -16,7 +16,7 @@ def shapes(answer) -> None:
         expect(np.shape(got) == (2,), "return a pair: (number of bins, number of frames)")
         expect(got[0] == n_fft // 2 + 1, "count k = 0, 1, ..., N/2: both ends belong to it")
         starts = len(range(0, length - n_fft + 1, hop_length))
-        expect(got[1] == starts, f"T = {length}, N = {n_fft}, H = {hop_length}: the last frame must still fit, and counting starts at m = 0")
+        expect(got[1] == starts, f"T = {length}, N = {n_fft}, H = {hop_length}: the last frame must still fit; m starts at 0")
 
 
 @checker("02.2")
@@ -31,14 +31,21 @@ def one_column(answer) -> None:
 
 @checker("02.3")
 def window_length(answer) -> None:
-    for f1_hz, f2_hz, sr, wanted in [(1000, 1100, 44100, 1764), (1100, 1000, 44100, 1764), (440, 466.16, 44100, 6744), (100, 200, 22050, 882), (0, 1001, 44100, 178)]:
+    cases = [
+        (1000, 1100, 44100, 1764),
+        (1100, 1000, 44100, 1764),
+        (440, 466.16, 44100, 6744),
+        (100, 200, 22050, 882),
+        (0, 1001, 44100, 178),
+    ]
+    for f1_hz, f2_hz, sr, wanted in cases:
         got = answer(f1_hz, f2_hz, sr)
         expect(got is not None, "there is no answer yet: return a whole number of samples")
         expect(np.ndim(got) == 0 and got == int(got) and int(got) % 2 == 0, "return an even whole number")
         expect(
             got == wanted,
-            f"tones {abs(f1_hz - f2_hz):g} Hz apart at {sr} Hz: from its middle to its zero a Hann main lobe is two bins of sr / N wide, and two such halves "
-            "must fit between the tones; round up to the next even number",
+            f"tones {abs(f1_hz - f2_hz):g} Hz apart at {sr} Hz: from its middle to its zero a Hann main lobe is two bins of sr / N wide, "
+            "and two such halves must fit between the tones; round up to the next even number",
         )
 
 
@@ -55,6 +62,6 @@ def way_back(answer) -> None:
         close(
             got,
             np.where(weight > 0, x, 0.0),
-            f"N = {n_fft}, H = {hop_length}: inverse-transform each frame, multiply by the window again, add at sample m H, and divide by the "
-            "sum of the squared windows where that sum is above 0",
+            f"N = {n_fft}, H = {hop_length}: inverse-transform each frame, multiply by the window again, add at sample m H, "
+            "and divide by the sum of the squared windows where that sum is above 0",
         )

@@ -14,7 +14,7 @@ def coursework_window(answer) -> None:
     for alpha, count in [(0.0, 9), (2.0, 65), (3.15, 100)]:
         x = np.arange(count) - (count - 1) / 2
         got = answer(x.copy(), alpha, count - 1)
-        close(got, kaiser(count, np.pi * alpha), f"alpha = {alpha}: I0(pi alpha sqrt(1 - (2x/L)^2)) / I0(pi alpha), with x counted from the middle")
+        close(got, kaiser(count, np.pi * alpha), f"alpha = {alpha}: I0(pi alpha sqrt(1 - (2x/L)^2)) / I0(pi alpha), x from the middle")
     got = answer(np.array([-6.0, -5.0, 0.0, 5.0, 7.5]), 1.0, 10.0)
     end = 1 / np.i0(np.pi)
     close(got, [0.0, end, 1.0, end, 0.0], "where |x| > L/2 the window is 0, not nan; at |x| = L/2 it is 1 / I0(pi alpha)")
@@ -25,7 +25,8 @@ def images_of_three(answer) -> None:
     for f_hz, sr_low in [(1000.0, 22050.0), (440.0, 8000.0), (3999.0, 8000.0)]:
         got = answer(f_hz, sr_low)
         wanted = [sr_low - f_hz, sr_low + f_hz]
-        close(got, wanted, f"{f_hz:g} Hz at {sr_low:g} Hz: the spectrum repeats with period {sr_low:g} Hz and is even; the new Nyquist frequency is {1.5 * sr_low:g} Hz", 1e-9)
+        hint = f"the spectrum repeats with period {sr_low:g} Hz and is even; the new Nyquist frequency is {1.5 * sr_low:g} Hz"
+        close(got, wanted, f"{f_hz:g} Hz at {sr_low:g} Hz: {hint}", 1e-9)
 
 
 @checker("03.3")
@@ -38,7 +39,9 @@ def any_time(answer) -> None:
             if abs(u) <= num_zeros:
                 wanted += x[k] * np.sinc(u) * np.i0(beta * np.sqrt(1 - (u / num_zeros) ** 2)) / np.i0(beta)
         got = answer(x.copy(), t, num_zeros, beta)
-        where = "at a whole t the old sample must come out" if t == round(t) else "sum x[k] h(t - k) over the k with |t - k| <= Z that exist"
+        where = (
+            "at a whole t the old sample must come out" if t == round(t) else "sum x[k] h(t - k) over the k with |t - k| <= Z that exist"
+        )
         close(got, wanted, f"t = {t}, Z = {num_zeros}, beta = {beta}: {where}", 1e-9)
 
 
@@ -56,7 +59,17 @@ def better_filter(answer) -> None:
         f = f * resampling.SR_HIGH
         case = f"{pass_hz:g} / {stop_hz:g} Hz, {attenuation_db:g} dB: "
         ripple, stop = np.abs(level[f <= pass_hz]).max(), level[f >= stop_hz].max()
-        expect(ripple <= 0.1, case + f"the pass band is off by {ripple:.2f} dB: put the cut-off half-way between pass and stop, and take enough zero crossings")
-        expect(stop <= -attenuation_db, case + f"the stop band reaches {stop:.1f} dB: choose beta by Kaiser's rule, with a decibel or two to spare")
+        expect(
+            ripple <= 0.1,
+            case
+            + f"the pass band is off by {ripple:.2f} dB: put the cut-off half-way between pass and stop, and take enough zero crossings",
+        )
+        expect(
+            stop <= -attenuation_db,
+            case + f"the stop band reaches {stop:.1f} dB: choose beta by Kaiser's rule, with a decibel or two to spare",
+        )
         steps = (attenuation_db - 7.95) / 14.36 * resampling.SR_HIGH / (stop_hz - pass_hz)
-        expect(num_zeros <= 1.2 * steps / 4 + 1, case + f"{num_zeros} zero crossings a side are more than needed: see the rule for the width of the transition")
+        expect(
+            num_zeros <= 1.2 * steps / 4 + 1,
+            case + f"{num_zeros} zero crossings a side are more than needed: see the rule for the width of the transition",
+        )

@@ -33,7 +33,7 @@ def convert_lsd(answer) -> None:
         expect(np.shape(got) == (2,), f"return two numbers, (log10, dB); yours has shape {np.shape(got)}")
         log10, in_db = value / np.log(10), 10 * value / np.log(10)
         close(got[0], log10, "the first number: all differences of logarithms shrink by one factor, and LSD with them; divide by ln 10")
-        close(got[1], in_db, "the second number: 10 log10 is ten times log10 (20 would be for magnitudes, which are not what is compared here)")
+        close(got[1], in_db, "the second number: 10 log10 is ten times log10 (20 would be for magnitudes)")
 
 
 @checker("10.3")

@@ -1,0 +1,63 @@
+"""The result at a glance in README.md, written from a record: ``python -m audiosr_lib.readme``.
+
+A test holds README.md to what this makes of figures/quick, so the numbers there are never typed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+
+from audiosr_lib import files, paths
+
+BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
+SYSTEMS = {"kaiser_fast": "Kaiser fast", "kaiser_best": "Kaiser best", "unet": "U-Net"}
+ROWS = {
+    "snr_db": "SNR (dB), higher is better",
+    "lsd_ln": "LSD, natural logarithm, lower is better",
+    "lsd_log10": "LSD, log10, lower is better",
+    "lsd_low_log10": "- below 11.025 kHz",
+    "lsd_high_log10": "- above 11.025 kHz",
+}
+
+
+def _cell(value: float, source: float, digits: int) -> str:
+    printed = "" if pd.isna(source) else f" ({source:.{digits}f})"
+    return f"{value:.{digits}f}{printed}"
+
+
+def glance(profile: str = "quick") -> str:
+    """Markdown of the result at a glance, between its two marks, from the published record of a profile."""
+    folder = paths.REPOSITORY / "figures" / profile
+    manifest = files.read_json(folder / "manifest.json")
+    quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
+    speed = pd.read_csv(folder / "table-3.csv").set_index("method")
+    lines = [f"| | {' | '.join(SYSTEMS.values())} |", "|---|" + "---:|" * len(SYSTEMS)]
+    for measure, label in ROWS.items():
+        cells = [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    cells = [_cell(speed.loc[s, "real_time_ratio"], speed.loc[s, "coursework"], 1) for s in SYSTEMS]
+    lines.append(f"| real-time ratio, higher is better | {' | '.join(cells)} |")
+    about, steps = manifest["corpus"], manifest["parameters"]["steps"]
+    spoken = manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
+    minutes = sum(manifest["seconds"].values()) / 60
+    note = (
+        f"Means over unseen speakers; in brackets what the coursework prints. Profile `{profile}`: {steps} training steps on "
+        f"*{about['title']}*, {spoken}, {minutes:.0f} minutes for all notebooks, seed {manifest['seed']}, "
+        f"commit {manifest['git_commit'][:12]}. Intervals, conventions and per-speaker numbers: notebook 10."
+    )
+    return "\n".join([BEGIN, *lines, "", note, END])
+
+
+def main() -> int:
+    """Put the result at a glance into README.md."""
+    file = paths.REPOSITORY / "README.md"
+    text = file.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    files.write_text(file, before + glance() + rest.split(END)[1])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

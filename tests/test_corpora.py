@@ -1,0 +1,392 @@
+"""The registry, splits by speaker, and fetching each kind of corpus: from a local server, from an archive laid by hand, or not at all."""
+
+import copy
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from conftest import write_speaker
+from hypothesis import given
+from hypothesis import strategies as st
+from local_server import closed_port, serving
+
+from audiosr_lib import corpora, download, paths
+from audiosr_lib.corpora import SPLITS, CorpusError
+from audiosr_lib.download import DownloadError
+
+
+@pytest.fixture
+def server():
+    with serving() as s:
+        yield s
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """A registry of this test's own, to be changed at will; no package client, no pauses."""
+    entries = copy.deepcopy(corpora.registry())
+    monkeypatch.setattr(corpora, "registry", lambda: entries)
+    monkeypatch.setattr(corpora.shutil, "which", lambda _: None)
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    return entries
+
+
+# --- registry and splits -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tuxpaint", "vctk", "synthetic"])
+def test_every_speaker_of_the_registry_is_in_one_split_only(name):
+    entry = corpora.registry()[name]
+    named = [s for members in entry["splits"].values() for s in members]
+    elsewhere = [*entry.get("candidates", ()), *entry.get("left_out_speakers", ())]
+    assert len(set(named)) == len(named)
+    assert not set(named) & set(elsewhere)
+    assert set(entry["splits"]) <= set(SPLITS) and entry["licence"] and entry["source"]
+
+
+def test_vctk_is_split_as_the_field_has_it():
+    corpus = corpora.open_corpus("vctk")
+    split = corpora.split_speakers(corpus, ["p225", "p226", "p280", "p315", "p360", "s5"])
+    assert split == {"p225": "train", "p226": "validation", "p280": None, "p315": None, "p360": "test", "s5": "test"}
+    assert sorted(corpus.entry["splits"]["test"]) == ["p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5"]
+
+
+def test_a_speaker_unknown_to_tuxpaint_is_in_no_split():
+    split = corpora.split_speakers(corpora.open_corpus("tuxpaint"), ["bg", "ro", "fr", "nl", "xx"])
+    assert split == {"bg": "train", "ro": "validation", "fr": "test", "nl": None, "xx": None}
+
+
+def test_missing_split_is_named():
+    with pytest.raises(CorpusError, match=r"no speaker of the split\(s\) validation, test is on disk"):
+        corpora.split_speakers(corpora.open_corpus("tuxpaint"), ["bg", "es"])
+
+
+@given(st.sets(st.text("abcdefghij0123456789", min_size=1, max_size=6), min_size=3, max_size=60))
+def test_folder_splits_are_disjoint_and_whole(speakers):
+    corpus = corpora.Corpus("folder-x", corpora.registry()["folder"], Path("x"))
+    split = corpora.split_speakers(corpus, speakers)
+    assert set(split) == speakers and set(split.values()) == set(SPLITS)  # a speaker has one split, every split a speaker
+    assert split == corpora.split_speakers(corpus, sorted(speakers, reverse=True) * 2)  # order and repetition do not matter
+    shares = [list(split.values()).count(s) for s in ("test", "validation")]
+    assert shares == [max(1, round(0.2 * len(speakers))), max(1, round(0.1 * len(speakers)))]
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(CorpusError, match=r"no corpus and no folder called 'vtck': choose tuxpaint, vctk, synthetic"):
+        corpora.open_corpus("vtck")
+
+
+@pytest.mark.parametrize(("file", "speaker"), [("frog_desc_be.ogg", "be"), ("frog_desc.ogg", "en"), ("my_desc_frog_desc_es.ogg", "es")])
+def test_speaker_of_a_tuxpaint_file(file, speaker):
+    corpus = corpora.open_corpus("tuxpaint")
+    assert corpora.speaker_of(corpus, corpus.folder / "stamps" / "animals" / file) == speaker
+
+
+# --- a folder of one's own -----------------------------------------------------------------------
+
+
+def test_folder_corpus(recordings):
+    corpus = corpora.open_corpus(str(recordings))
+    assert corpora.fetch(corpus) == recordings
+    listed = corpora.list_recordings(corpus)
+    assert len(listed) == 12 and [r.name for r in listed] == sorted(r.name for r in listed)
+    assert {r.speaker for r in listed} == {"ann", "ben", "cat", "dan"}
+    by_split = {s: {r.speaker for r in listed if r.split == s} for s in SPLITS}
+    assert sum(map(len, by_split.values())) == 4 and all(by_split.values())
+    assert not paths.raw(corpus.name).exists()  # one's own files are read where they lie
+
+
+def test_folders_of_one_name_are_two_corpora(tmp_path):
+    for parent in ("a", "b"):
+        (tmp_path / parent / "my voices!").mkdir(parents=True)
+    names = [corpora.open_corpus(str(tmp_path / p / "my voices!")).name for p in ("a", "b")]
+    assert names[0] != names[1] and all(n.startswith("folder-my-voices-") for n in names)
+
+
+def test_fewer_than_three_speakers_are_refused(tmp_path):
+    for speaker in ("ann", "ben"):
+        write_speaker(tmp_path / "two", speaker, 1, seconds=0.1)
+    with pytest.raises(CorpusError, match=r"two has 2 speaker\(s\) \(ann, ben\): training, validation and test must not share one"):
+        corpora.list_recordings(corpora.open_corpus(str(tmp_path / "two")))
+
+
+def test_loose_files_are_one_speaker(tmp_path):
+    write_speaker(tmp_path, "voices", 3, seconds=0.1)
+    with pytest.raises(CorpusError, match="at least three sub-folders"):
+        corpora.list_recordings(corpora.open_corpus(str(tmp_path / "voices")))
+
+
+def test_empty_folder_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="no WAV, FLAC, OGG or MP3 file"):
+        corpora.list_recordings(corpora.open_corpus(str(tmp_path)))
+
+
+@pytest.mark.parametrize(("call", "method"), [(corpora.fetch, "iterdir"), (corpora.list_recordings, "rglob")])
+def test_unreadable_folder(recordings, monkeypatch, call, method):
+    corpus = corpora.open_corpus(str(recordings))
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, method, refuse)
+    with pytest.raises(CorpusError, match=r"cannot read the folder voices: Permission denied\. Change its permissions"):
+        call(corpus)
+
+
+# --- nothing to be had ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tuxpaint", "vctk"])
+def test_no_network_and_no_corpus_names_three_ways(table, name, monkeypatch):
+    monkeypatch.setattr(download, "require_space", lambda *_: None)
+    table[name]["upstream" if name == "tuxpaint" else "urls"] = [f"{closed_port()}/archive"]
+    corpus = corpora.open_corpus(name)
+    with pytest.raises(CorpusError) as caught:
+        corpora.fetch(corpus)
+    said = str(caught.value)
+    ways = ("1. tuxpaint", "2. vctk", "3. your own", "--profile smoke", "data/raw/tuxpaint/", "VCTK-Corpus-0.92.zip", "three sub-folders")
+    for way in ways:
+        assert way in said
+    assert f"What was tried for {name}" in said and "ConnectionError" in said
+    assert not (corpus.folder / "fetched.json").exists()
+
+
+# --- synthetic -----------------------------------------------------------------------------------
+
+
+def test_synthetic_is_made_once_and_always_the_same(table, monkeypatch):
+    table["synthetic"] |= {"utterances": 1, "seconds": 0.2}
+    corpus = corpora.open_corpus("synthetic")
+    first = corpora.content_hash(corpora.fetch(corpus))
+    monkeypatch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
+    corpora.fetch(corpus)
+    monkeypatch.undo()
+    entry = corpora.registry()["synthetic"] | {"utterances": 1, "seconds": 0.2}
+    again = corpora.Corpus("again", entry, paths.raw("again"))
+    assert corpora.content_hash(corpora.fetch(again)) == first
+    assert {r.split for r in corpora.list_recordings(again)} == set(SPLITS)
+
+
+# --- tuxpaint ------------------------------------------------------------------------------------
+
+STAMPS = {f"animals/frog_desc_{s}.ogg": s.encode() * 50 for s in ("bg", "es", "ru", "ro", "be", "da", "fr", "nl")}
+STAMPS["animals/birds/owl_desc.ogg"] = b"english"
+
+
+def tarball(stamps: dict[str, bytes]) -> bytes:
+    """An archive laid out as upstream's: a versioned folder, pictures and sound effects beside the descriptions."""
+    out = io.BytesIO()
+    other = {"stamps/animals/frog.ogg": b"croak", "stamps/animals/frog_desc_xx.ogg": b"unwanted", "stamps/animals/frog.png": b"png"}
+    members = {"docs/COPYING.txt": b"GPL"} | other | {f"stamps/{n}": c for n, c in stamps.items()}
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"tuxpaint-stamps-2022.06.04/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.fixture
+def tuxpaint(table, server):
+    """The registry's tuxpaint with a tiny archive on the local server and that archive's own content hash."""
+    digest = hashlib.sha256()
+    for name in sorted(STAMPS):
+        digest.update(f"{name} {hashlib.sha256(STAMPS[name]).hexdigest()}\n".encode())
+    table["tuxpaint"] |= {"upstream": [server.add("stamps.tar.gz", tarball(STAMPS))], "archive_bytes": 1000}
+    table["tuxpaint"]["content_sha256"] = digest.hexdigest()
+    return corpora.open_corpus("tuxpaint")
+
+
+def check_stamps(corpus):
+    got = {p.relative_to(corpus.folder / "stamps").as_posix(): p.read_bytes() for p in corpus.folder.rglob("*.ogg")}
+    assert got == STAMPS  # the descriptions of known speakers, and neither sound effects nor pictures
+    assert (corpus.folder / "COPYING.txt").read_bytes() == b"GPL"
+    assert (corpus.folder / "fetched.json").exists()
+
+
+def test_tuxpaint_from_upstream(tuxpaint, server):
+    corpora.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+    corpora.fetch(tuxpaint)
+    assert len(server.log) == 1
+
+
+def test_tuxpaint_laid_by_hand(tuxpaint, server):
+    tuxpaint.folder.mkdir(parents=True)
+    (tuxpaint.folder / tuxpaint.entry["archive"]).write_bytes(tarball(STAMPS))
+    corpora.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+    assert server.log == []
+
+
+def test_tuxpaint_of_other_content_is_refused(tuxpaint, server):
+    server.add("stamps.tar.gz", tarball(STAMPS | {"animals/frog_desc_fr.ogg": b"someone else"}))
+    with pytest.raises(CorpusError, match=r"gave 9 recordings that are not the ones of the record .*Delete it and start again"):
+        corpora.fetch(tuxpaint)
+    assert not (tuxpaint.folder / "fetched.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "stored bytes", "compressed bytes", "check sum", "not an archive", "a file too many"])
+def test_bad_tarball_is_refused_and_a_good_one_taken(tuxpaint, server, damage):
+    rng = np.random.default_rng(0)
+    noise = rng.bytes(50_000) if damage == "stored bytes" else rng.integers(0, 9, 50_000, dtype=np.uint8).tobytes()
+    whole = tarball(STAMPS | {"animals/noise_desc_fr.ogg": noise})
+    flip = slice(-8, None) if damage == "check sum" else slice(12_000, 12_100)
+    flipped = bytearray(whole)
+    flipped[flip] = bytes(b ^ 0xFF for b in flipped[flip])
+    bad = {"cut": whole[:12_000], "not an archive": b"<html>" * 100, "a file too many": whole}.get(damage, bytes(flipped))
+    server.add("stamps.tar.gz", bad)
+    with pytest.raises(CorpusError, match=r"tuxpaint-stamps-2022\.06\.04\.tar\.gz .*[Dd]elete it and start again"):
+        corpora.fetch(tuxpaint)
+    assert not (tuxpaint.folder / "fetched.json").exists()
+    (tuxpaint.folder / tuxpaint.entry["archive"]).write_bytes(tarball(STAMPS))
+    corpora.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+
+
+def test_package_client_with_and_without_lists(tmp_path, monkeypatch):
+    said = []
+
+    def run(command, folder):
+        said.append(command)
+        if "download" in command and any("Dir::State" in part for part in command):
+            (folder / "stamps_1_all.deb").write_bytes(b"deb")
+            return ""
+        return "E: Unable to locate package stamps" if "download" in command else ""
+
+    monkeypatch.setattr(corpora, "_run", run)
+    assert corpora._download_package("stamps", tmp_path).name == "stamps_1_all.deb"
+    assert [c[-1] for c in said] == ["stamps", "update", "stamps"]  # asked, lists fetched into a folder of our own, asked again
+    assert [p.name for p in tmp_path.iterdir()] == ["stamps_1_all.deb"]
+    monkeypatch.setattr(corpora, "_run", lambda command, folder: "E: no such package" if "download" in command else "")
+    with pytest.raises(DownloadError, match="apt-get could not download stamps: E: no such package"):
+        corpora._download_package("stamps", tmp_path / "nothing")
+
+
+def test_package_client_that_fails_leads_to_upstream(tuxpaint, monkeypatch):
+    def fail(*_):
+        raise DownloadError("apt-get could not download it")
+
+    monkeypatch.setattr(corpora.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(corpora, "_download_package", fail)
+    corpora.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+
+
+# --- vctk ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vctk_archive() -> tuple[bytes, dict[str, bytes]]:
+    """A tiny archive of VCTK's layout, and what shall come out of it."""
+    rng = np.random.default_rng(9)
+    out, wanted = io.BytesIO(), {}
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("license_text", "CC BY 4.0")
+        z.writestr("wav48_silence_trimmed/log.txt", "trimmed")
+        for speaker in ("p225", "p226", "p280", "p315", "p360", "s5"):
+            z.writestr(f"txt/{speaker}/{speaker}_001.txt", "Please call Stella.")
+            for utterance in ("001", "002"):
+                for mic in ("mic1", "mic2"):
+                    audio = io.BytesIO()
+                    sf.write(audio, 0.1 * rng.standard_normal(2400), 48000, format="FLAC")
+                    z.writestr(f"wav48_silence_trimmed/{speaker}/{speaker}_{utterance}_{mic}.flac", audio.getvalue())
+                    if mic == "mic1" and speaker not in ("p280", "p315"):
+                        wanted[f"{speaker}/{speaker}_{utterance}_mic1.flac"] = audio.getvalue()
+    return out.getvalue(), wanted
+
+
+@pytest.fixture
+def vctk(table, server, vctk_archive):
+    content = vctk_archive[0]
+    table["vctk"] |= {
+        "urls": [f"{server.base}/moved.zip", server.add("vctk.zip", content)],
+        "archive_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return corpora.open_corpus("vctk")
+
+
+def on_disk(corpus):
+    return {p.relative_to(corpus.folder).as_posix(): p.read_bytes() for p in corpus.folder.rglob("*.flac")}
+
+
+def test_vctk_only_microphone_one_of_the_speakers_used(vctk, server, vctk_archive):
+    server.resources["/vctk.zip"].cuts = [20_000]
+    corpora.fetch(vctk)
+    assert on_disk(vctk) == vctk_archive[1]
+    assert not any("p280" in n or "p315" in n or "mic2" in n for n in on_disk(vctk))
+    assert [s.status for s in server.log] == [404, 200, 206]  # a mirror that has moved, a cut line, the rest
+    listed = corpora.list_recordings(vctk)
+    assert {r.speaker: r.split for r in listed} == {"p225": "train", "p226": "validation", "p360": "test", "s5": "test"}
+    corpora.fetch(vctk)
+    assert len(server.log) == 3
+
+
+def test_vctk_interrupted_extraction_goes_on(vctk, server, vctk_archive, monkeypatch):
+    extract, done = corpora._extract, []
+
+    def counted(target, source, stop=None):
+        if stop is not None and len(done) == stop:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.with_name(target.name + ".part").write_bytes(b"half")  # what a killed process leaves
+            raise KeyboardInterrupt
+        done.append(target.name)
+        extract(target, source)
+
+    monkeypatch.setattr(corpora, "_extract", lambda t, s: counted(t, s, stop=3))
+    with pytest.raises(KeyboardInterrupt):
+        corpora.fetch(vctk)
+    assert not (vctk.folder / "fetched.json").exists() and len(on_disk(vctk)) == 3
+    monkeypatch.setattr(corpora, "_extract", counted)
+    corpora.fetch(vctk)
+    assert len(done) == len(set(done)) == len(vctk_archive[1])  # none twice
+    assert on_disk(vctk) == vctk_archive[1]
+    assert len([s for s in server.log if s.path == "/vctk.zip"]) == 1  # nor fetched again
+
+
+def test_vctk_of_wrong_bytes_is_refused(vctk, server, table):
+    table["vctk"]["sha256"] = "0" * 64
+    with pytest.raises(CorpusError, match="wrong SHA-256"):
+        corpora.fetch(vctk)
+    assert not any(p.name.startswith("VCTK") for p in vctk.folder.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_vctk_damaged_archive_laid_by_hand(vctk, vctk_archive, damage):
+    content = bytearray(vctk_archive[0])
+    if damage == "cut":
+        content = content[:-5000]
+    else:
+        first = content.find(b"p225_001_mic1.flac") + 200
+        content[first : first + 50] = bytes(50)
+    vctk.folder.mkdir(parents=True)
+    (vctk.folder / vctk.entry["archive"]).write_bytes(content)
+    with pytest.raises(CorpusError, match=r"VCTK-Corpus-0\.92\.zip is damaged .*delete it and start again"):
+        corpora.fetch(vctk)
+    assert not (vctk.folder / "fetched.json").exists()
+
+
+def test_full_disk_while_extracting(vctk, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(corpora.files, "copy_stream", full)
+    with pytest.raises(CorpusError, match=r"cannot write p225_001_mic1\.flac: No space left on device\. Make room"):
+        corpora.fetch(vctk)
+    assert not (vctk.folder / "fetched.json").exists()
+
+
+def test_recordings_deleted_after_fetching(vctk):
+    corpora.fetch(vctk)
+    for p in vctk.folder.rglob("s5_*"):
+        p.unlink()
+    for p in vctk.folder.rglob("p360_*"):
+        p.unlink()
+    with pytest.raises(CorpusError, match=r"split\(s\) test is on disk.*fetched\.json"):
+        corpora.list_recordings(vctk)
