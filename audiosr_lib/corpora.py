@@ -200,8 +200,8 @@ def content_hash(folder: Path) -> str:
 def _check_readable(folder: Path) -> None:
     try:
         next(folder.iterdir(), None)
-    except PermissionError as error:
-        raise CorpusError(f"cannot read the folder {folder.name}: {error.strerror}. Change its permissions.") from error
+    except OSError as error:
+        raise CorpusError(f"cannot read the folder {folder.name}: {error.strerror}. Mend its place or its permissions.") from error
 
 
 def _extract(target: Path, source) -> None:

@@ -72,16 +72,15 @@ def fetch(
         require_space(target.parent, size - (part.stat().st_size if part.exists() else 0), target.name)
     problems = []
     for url in urls:
-        idle = 0  # attempts in a row that brought nothing: after two, the place does not answer
+        unanswered = 0  # connections in a row that were not made: after three, this place is given up
         for attempt in range(tries):
-            had = part.stat().st_size if part.exists() else 0
             try:
                 _append(url, part, timeout)
             except (requests.RequestException, ConnectionError) as error:
                 problems.append(f"{url}: {type(error).__name__}: {str(error)[:200]}")
                 refused = getattr(getattr(error, "response", None), "status_code", 500) in (401, 403, 404, 410)
-                idle = 0 if part.exists() and part.stat().st_size > had else idle + 1
-                if refused or idle == 2 or attempt + 1 == tries:
+                unanswered = unanswered + 1 if isinstance(error, requests.ConnectionError) else 0
+                if refused or unanswered == 3 or attempt + 1 == tries:
                     break
                 time.sleep(min(60.0, pause * 2**attempt))
                 continue

@@ -17,7 +17,7 @@ import numpy as np
 CHECKERS: dict[str, Callable[[Any], None]] = {}
 
 
-class Hint(Exception):  # noqa: N818 - it is what the reader sees, not an error of the program
+class Hint(Exception):
     """Raised by a checker: what is wrong and where to look."""
 
 

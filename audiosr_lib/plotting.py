@@ -13,7 +13,7 @@ from audiosr_lib import spectral
 BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
     "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
 )  # fmt: skip
-COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": VERMILION, "unet": BLUE, "low": GREEN, "soxr_vhq": PURPLE}
+COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": GREEN, "unet": BLUE, "low": SKY, "soxr_vhq": PURPLE}
 LABELS = {
     "original": "original, 44.1 kHz",
     "low": "input, 22.05 kHz",
@@ -97,13 +97,17 @@ def panel_letter(ax, letter: str) -> None:
     ax.text(-0.02, 1.03, f"{letter})", transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
 
 
-def blocks(ax, boxes: list[tuple[float, float, float, float, str, str]]):
-    """Draw labelled boxes (x, y, width, height, label, colour) and switch the axes off."""
-    from matplotlib.patches import Rectangle
+def plain_log_axis(ax) -> None:
+    """A logarithmic y axis with plain decimals at 1, 2, 5 and the like, as few of them as still make three."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-    for x, y, w, h, label, colour in boxes:
-        ax.add_patch(Rectangle((x, y), w, h, facecolor=colour, edgecolor="black", linewidth=0.8))
-        if label:
-            ax.text(x + w / 2, y + h / 2, label, ha="center", va="center", fontsize=8)
-    ax.set_axis_off()
-    return ax
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for mantissas in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], []):
+        ticks = np.array([round(m * p, 12) for p in powers for m in mantissas if low <= m * p <= high])
+        if len(ticks) >= 3:
+            break
+    ax.yaxis.set_major_locator(FixedLocator(ticks) if len(ticks) else MaxNLocator(4))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: np.format_float_positional(float(f"{v:.3g}"), trim="-")))
+    ax.yaxis.set_minor_formatter(NullFormatter())

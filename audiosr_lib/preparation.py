@@ -121,7 +121,7 @@ def make_pair(mono: np.ndarray, sr: int) -> tuple[np.ndarray, np.ndarray, float]
     """
     y = resampling.resample(mono, sr, SR_HIGH, "soxr_vhq")
     y = y[: len(y) // 2 * 2]
-    x = resampling.interpolate(resampling.degrade(y))
+    x = resampling.round_trip(y, resampling.shipped_filter("kaiser_fast"))
     gain = PEAK / max(np.abs(x).max(), np.abs(y).max())
     as_int16 = [np.round(gain * 32767 * s).astype("<i2") for s in (x, y)]
     return as_int16[0], as_int16[1], float(signals.db(gain))

@@ -122,7 +122,8 @@ def istft(
 
     Raises
     ------
-    ValueError : if window and hop leave a sample inside the signal uncovered.
+    ValueError : if window and hop leave a sample of a centred signal uncovered. In the plain convention such samples, at the
+    two ends, come out as zeros.
     """
     n_fft = 2 * (spectrum.shape[0] - 1)
     w = _padded_window(hann_window(n_fft) if window is None else window, n_fft)
@@ -133,12 +134,13 @@ def istft(
         here = slice(m * hop_length, m * hop_length + n_fft)
         x[here] += parts[:, m]
         weight[here] += w**2
-    covered = weight > 1e-10 * weight.max()
+    covered = weight > 1e-12 * weight.max()  # below, dividing would magnify rounding by more than a million
     x = np.divide(x, weight, out=np.zeros_like(x), where=covered)
     if center:
-        if not covered[n_fft // 2 : total - n_fft // 2].all():
-            raise ValueError(f"hop {hop_length} leaves gaps between windows: take a smaller hop")
-        x = x[n_fft // 2 : None if length is not None else total - n_fft // 2]
+        end = total - n_fft // 2 if length is None else n_fft // 2 + length
+        if end > total or not covered[n_fft // 2 : end].all():
+            raise ValueError(f"hop {hop_length} leaves samples that no window covers: take a smaller hop, or a shorter length")
+        x = x[n_fft // 2 : end]
     return x if length is None else np.pad(x, (0, max(0, length - len(x))))[:length]
 
 

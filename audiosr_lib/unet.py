@@ -4,11 +4,12 @@ The network is an *enhancer*: it takes speech that has already been interpolated
 the target rate, and adds what the interpolation could not know. Seven times a block of
 two convolutions halves the time axis and (all but the last time) doubles the channels;
 seven times a block upsamples linearly, joins the matching encoder output and convolves.
-A last 1x1 convolution makes one channel, and the input is added back, so a network whose
-last layer is zero is the identity: it starts from the Kaiser interpolation and learns the rest.
+A last 1x1 convolution makes one channel, and the input is added back: what the network learns is the
+difference to the Kaiser interpolation.
 
-Two remarks on the source. The printed program lacks the block's last ReLU, which the text
-of section 2.4 names; the text is followed. It spells one class in two ways; that is mended.
+Two remarks on the source. The printed program's block ends, at a page break, with a batch norm, and
+the text describes only the first ReLU; a second one, as in the U-Net it follows (Ronneberger et al.,
+2015), is assumed: it has no parameters, so their number cannot tell. One class is spelt in two ways; that is mended.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class UpBlock(nn.Module):
     """Linear upsampling by two, joined with the encoder's output, then a `ConvBlock`.
 
     Shape: ``(B, C, T), (B, S, T') -> (B, out_channels, T')`` with ``C + S = in_channels``
-    and T' = 2T or 2T - 1 (an odd length was halved upwards, so one sample is cropped).
+    and T' = 2T or 2T - 1: an odd length was halved upwards, so one sample is cropped, the first, as in Appendix A.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -53,7 +54,8 @@ class UpBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.up(x)  # (B, C, 2T)
-        x = F.pad(x, [0, skip.shape[-1] - x.shape[-1]])  # a negative pad crops
+        missing = skip.shape[-1] - x.shape[-1]  # 0 or -1
+        x = F.pad(x, [missing // 2, missing - missing // 2])  # a negative pad crops
         return self.conv(torch.cat([skip, x], dim=1))
 
 

@@ -427,3 +427,27 @@ def test_parallel_equals_serial(many):
         assert row == expected[0]
         for got, wanted in ((x, expected[1]), (y, expected[2])):
             assert (got is None and wanted is None) or np.array_equal(got, wanted)
+
+
+def test_copies_are_left_out_also_across_splits(tmp_path):
+    folder = voices(tmp_path / "voices", 2)
+    for speaker, other in (("ann", "ann"), ("ann", "ben"), ("ben", "cat")):
+        source = folder / speaker / f"{speaker}_0.wav"
+        (folder / other / f"zz_copy_of_{speaker}.wav").write_bytes(source.read_bytes())
+    corpus = corpora.open_corpus(str(folder))
+    prepared = preparation.prepare(corpus, workers=1, progress=False)
+    with open(prepared / "left_out.csv", newline="") as f:
+        reasons = sorted(r["reason"] for r in csv.DictReader(f))
+    assert reasons == ["a copy of ann/ann_0.wav", "a copy of ann/ann_0.wav", "a copy of ben/ben_0.wav"]
+    assert sum(dataset.summary(corpus.name)["utterances"].values()) == 6
+
+
+def test_pairs_without_their_recordings_are_taken_as_they_are(tmp_path):
+    folder = voices(tmp_path / "voices", 2)
+    corpus = corpora.open_corpus(str(folder))
+    prepared = preparation.make_ready(corpus, progress=False)
+    shutil.rmtree(folder)
+    assert preparation.make_ready(corpus, progress=False) == prepared
+    shutil.rmtree(prepared)
+    with pytest.raises(corpora.CorpusError):
+        preparation.make_ready(corpus, progress=False)

@@ -42,6 +42,14 @@ def test_polyphase_filter_is_resampy(method, length):
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["kaiser_fast", "kaiser_best"])
+@pytest.mark.parametrize("length", [2, 64, 302, 20000])
+def test_round_trip_is_resampys(method, length):
+    y = np.random.default_rng(length).standard_normal(length)
+    theirs = resampling.interpolate(resampling.degrade(y, method), method)
+    np.testing.assert_allclose(resampling.round_trip(y, resampling.shipped_filter(method)), theirs, atol=1e-9)
+
+
 def test_sinc_filter_is_resampys_window_function():
     ours = resampling.sinc_filter(num_zeros=16, precision=512, rolloff=0.9, beta=8.0)
     theirs = resampy.filters.sinc_window(num_zeros=16, precision=9, rolloff=0.9, window=lambda n: scipy.signal.windows.kaiser(n, 8.0))

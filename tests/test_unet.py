@@ -1,5 +1,7 @@
 """The network's contract: shapes, parameters, gradients, and that it can learn."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from audiosr_lib import training
 from audiosr_lib.losses import Objective
-from audiosr_lib.unet import CHANNELS, UNet, count_parameters
+from audiosr_lib.unet import CHANNELS, count_parameters
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def test_parameter_count(model):
     def block(a, b):
         return (3 * a * b + b + 2 * b) + (3 * b * b + b + 2 * b)
 
-    down = block(1, 16) + sum(block(a, b) for a, b in zip(CHANNELS, CHANNELS[1:], strict=False))
+    down = block(1, 16) + sum(block(a, b) for a, b in itertools.pairwise(CHANNELS))
     up = sum(block(a, b) for a, b in ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32), (64, 16), (32, 16)))
     assert count_parameters(model) == down + up + 17 == 17_850_593
 

@@ -61,8 +61,7 @@ def better_filter(answer) -> None:
         ripple, stop = np.abs(level[f <= pass_hz]).max(), level[f >= stop_hz].max()
         expect(
             ripple <= 0.1,
-            case
-            + f"the pass band is off by {ripple:.2f} dB: put the cut-off half-way between pass and stop, and take enough zero crossings",
+            case + f"the pass band is off by {ripple:.2f} dB: put the cut-off half-way between pass and stop, and take a large enough Z",
         )
         expect(
             stop <= -attenuation_db,
@@ -71,5 +70,5 @@ def better_filter(answer) -> None:
         steps = (attenuation_db - 7.95) / 14.36 * resampling.SR_HIGH / (stop_hz - pass_hz)
         expect(
             num_zeros <= 1.2 * steps / 4 + 1,
-            case + f"{num_zeros} zero crossings a side are more than needed: see the rule for the width of the transition",
+            case + f"the half-length Z = {num_zeros} is more than needed: see the rule for the width of the transition",
         )

@@ -37,7 +37,7 @@ def exercise_03_4(pass_hz, stop_hz, attenuation_db):
     """Kaiser's two rules, with two decibels to spare because they are empirical.
 
     The cut-off, the -6 dB point, lies in the middle of the transition. The rule for the width gives the number of steps of the filter
-    at 44.1 kHz; a zero crossing on one side is two such steps, on both sides four.
+    at 44.1 kHz; one unit of Z, a low-rate sample, is two such steps on one side, four on both.
     """
     a = attenuation_db + 2
     beta = 0.1102 * (a - 8.7)
