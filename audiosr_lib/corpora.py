@@ -143,8 +143,8 @@ def list_recordings(corpus: Corpus) -> list[Recording]:
     """Every recording of a fetched corpus, sorted by name. Raises CorpusError if there is none."""
     try:
         found = sorted(p for p in corpus.folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
-    except PermissionError as error:
-        raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Change its permissions.") from error
+    except OSError as error:
+        raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Mend its place or its permissions.") from error
     if not found:
         raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {corpus.folder.name} or its sub-folders")
     speakers = {p: speaker_of(corpus, p) for p in found}
