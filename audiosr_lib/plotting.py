@@ -60,7 +60,7 @@ def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):
     return ax
 
 
-def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: int = 128, reference: float | None = None,
+def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: int = 256, reference: float | None = None,
                 limits_db: tuple[float, float] = DB_RANGE, top_hz: float | None = None):  # fmt: skip
     """Draw a spectrogram in dB and return (ax, image).
 
@@ -81,7 +81,7 @@ def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: in
     return ax, image
 
 
-def reference_power(x: np.ndarray, n_fft: int = 1024, hop_length: int = 128) -> float:
+def reference_power(x: np.ndarray, n_fft: int = 1024, hop_length: int = 256) -> float:
     """Power of the loudest bin of a signal, for `spectrogram`'s `reference`."""
     return float((np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2).max())
 
