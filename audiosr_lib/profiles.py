@@ -59,7 +59,7 @@ PROFILES = {
         Profile(
             name="quick",
             corpus="tuxpaint",
-            steps=300,
+            steps=375,
             batch_size=2,
             crop_seconds=0.5,
             validate_every=25,
