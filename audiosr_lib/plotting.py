@@ -69,11 +69,13 @@ def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: in
     x : (T,). reference : power that is 0 dB; the loudest bin of `x` by default. Give the original's to every picture that is compared.
     limits_db : of the colour scale. top_hz : upper end of the frequency axis; beyond sr / 2 stays empty.
     """
+    import matplotlib as mpl
+
     power = np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2
     reference = power.max() if reference is None else reference
     level = 10 * np.log10(np.maximum(power / reference, 10 ** (limits_db[0] / 10 - 2)))
     image = ax.imshow(
-        level, origin="lower", aspect="auto", cmap=CMAP, vmin=limits_db[0], vmax=limits_db[1], interpolation="nearest",
+        level, origin="lower", aspect="auto", cmap=mpl.colormaps[CMAP].resampled(64), vmin=limits_db[0], vmax=limits_db[1], interpolation="nearest",
         extent=(0, len(x) / sr, 0, sr / 2e3),
     )  # fmt: skip
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)", ylim=(0, (top_hz or sr / 2) / 1e3))

@@ -107,7 +107,7 @@ class Run:
         files.write_json(self._fragment_file, fragment)
 
     def figure(self, fig, number: str, title: str) -> None:
-        """Save a matplotlib figure as figure-NUMBER.png (150 dpi) and .svg. The notebook still shows it with plt.show()."""
+        """Save a matplotlib figure as figure-NUMBER.png (120 dpi) and .svg. The notebook still shows it with plt.show()."""
         import matplotlib as mpl
 
         written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
@@ -116,7 +116,7 @@ class Run:
         with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}):
             for path in written:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                fig.savefig(path, dpi=150, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+                fig.savefig(path, dpi=120, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
         self._register(f"figure-{number}", title, written)
 
     def table(self, frame, number: str, title: str, digits: int = 3) -> None:
