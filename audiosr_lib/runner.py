@@ -23,7 +23,7 @@ from audiosr_lib import files, paths, profiles
 
 DEVICES = ("auto", "cpu", "cuda")
 HELP_END = """examples:
-  ./run_all.sh                                the study on real speech, in some 12 minutes on two cores
+  ./run_all.sh                                the study on real speech, in about 13 minutes on two cores
   ./run_all.sh --profile smoke                all of it on synthetic signals, without a network
   ./run_all.sh --profile coursework --device cuda
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, a sub-folder for each speaker
