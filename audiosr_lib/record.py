@@ -8,7 +8,6 @@ build/<profile>/interactive and touches no record.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -283,8 +282,3 @@ def verify(folder: Path) -> list[str]:
             problems.append(f"{name} is not the file of the manifest")
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     return problems + [f"{n} is not in the manifest" for n in sorted(present - set(digests) - {"manifest.json"})]
-
-
-def array_hash(x: np.ndarray) -> str:
-    """Short SHA-256 of an array's bytes, to compare results in a line."""
-    return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()[:16]
