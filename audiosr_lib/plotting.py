@@ -75,8 +75,8 @@ def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: in
     reference = power.max() if reference is None else reference
     level = 10 * np.log10(np.maximum(power / reference, 10 ** (limits_db[0] / 10 - 2)))
     image = ax.imshow(
-        level, origin="lower", aspect="auto", cmap=mpl.colormaps[CMAP].resampled(64), vmin=limits_db[0], vmax=limits_db[1], interpolation="nearest",
-        extent=(0, len(x) / sr, 0, sr / 2e3),
+        level, origin="lower", aspect="auto", interpolation="nearest", extent=(0, len(x) / sr, 0, sr / 2e3),
+        cmap=mpl.colormaps[CMAP].resampled(64), vmin=limits_db[0], vmax=limits_db[1],
     )  # fmt: skip
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)", ylim=(0, (top_hz or sr / 2) / 1e3))
     ax.grid(False)

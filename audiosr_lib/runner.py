@@ -16,12 +16,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
 from audiosr_lib import files, paths, profiles
 
 DEVICES = ("auto", "cpu", "cuda")
+FIRST_ALONE = "08"  # the training: from here on a notebook reads what the last one wrote, uses every core, or times things
+AT_ONCE = 4  # notebooks before it, at most; each takes a core and about half a GiB
+CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
 HELP_END = """examples:
   ./run_all.sh                                the study on real speech, in about 13 minutes on two cores
   ./run_all.sh --profile smoke                all of it on synthetic signals, without a network
@@ -100,16 +104,11 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    from audiosr_lib.record import BY_COMMAND
-
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     running = log.with_suffix(".ipynb")
-    here = os.getcwd()
     try:
-        os.chdir(paths.REPOSITORY)  # papermill notes its paths in the output: relative ones tell nothing of this machine
-        os.environ[BY_COMMAND] = "1"
         papermill.execute_notebook(
             os.path.relpath(notebook), os.path.relpath(running), parameters=parameters, kernel_name="python3",
             progress_bar=False, request_save_on_cell_execute=False, cwd=str(paths.REPOSITORY),
@@ -128,10 +127,22 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
             f"{notebook.name} could not be run: {type(error).__name__}: {error}\n"
             f"If the kernel died, the machine may have run out of memory.\nLog: {paths.shown(log)}\nGo on with --from {notebook.name[:2]}"
         ) from error
+    running.replace(output)
+
+
+@contextmanager
+def as_by_command() -> Iterator[None]:
+    """Notebooks write into the record, and papermill notes relative paths, which tell nothing of this machine."""
+    from audiosr_lib.record import BY_COMMAND
+
+    here = os.getcwd()
+    os.chdir(paths.REPOSITORY)
+    os.environ[BY_COMMAND] = "1"
+    try:
+        yield
     finally:
         os.environ.pop(BY_COMMAND, None)
         os.chdir(here)
-    running.replace(output)
 
 
 @contextmanager
@@ -139,7 +150,7 @@ def shown_progress(label: str, file: Path) -> Iterator[None]:
     """Print what a notebook writes to the profile's progress file: in place on a terminal, else once a minute."""
     file.unlink(missing_ok=True)
     done = threading.Event()
-    terminal = sys.stdout.isatty()
+    terminal = bool(CLEAR)
     started = time.perf_counter()
 
     def watch() -> None:
@@ -163,23 +174,44 @@ def shown_progress(label: str, file: Path) -> Iterator[None]:
         done.set()
         thread.join()
         file.unlink(missing_ok=True)
-        if terminal:
-            print("\r" + " " * 100 + "\r", end="")
+        print(CLEAR, end="", flush=True)
 
 
 def run_notebooks(notebooks: list[Path], options: argparse.Namespace, parameters: dict) -> dict[str, float]:
-    """Execute notebooks in order; seconds of each by name, those of earlier pieces of the same run included."""
+    """Execute notebooks in order; seconds of each by name, those of earlier pieces of the same run included.
+
+    The chapters before the training need one core each and read nothing of each other: they run side by side. The first Failure
+    ends the run, after the notebooks that had started.
+    """
     times_file = paths.build(options.profile) / "seconds.json"
+    progress_file = paths.build(options.profile) / "progress"
     times = files.read_json(times_file) if times_file.exists() else {}
-    for i, notebook in enumerate(notebooks, 1):
-        label = f"[{i}/{len(notebooks)}] {notebook.stem}"
+    ended = threading.Lock()
+
+    def run_one(notebook: Path) -> None:
         started = time.perf_counter()
-        with shown_progress(label, paths.build(options.profile) / "progress"):
-            output = paths.staging(options.profile) / "notebooks" / notebook.name
-            execute(notebook, output, parameters, paths.build(options.profile) / "logs" / f"{notebook.stem}.log")
-        times[notebook.stem] = time.perf_counter() - started
-        files.write_json(times_file, times)
-        print(f"{label}  {times[notebook.stem]:.1f} s", flush=True)
+        output = paths.staging(options.profile) / "notebooks" / notebook.name
+        execute(notebook, output, parameters, paths.build(options.profile) / "logs" / f"{notebook.stem}.log")
+        with ended:
+            times[notebook.stem] = time.perf_counter() - started
+            files.write_json(times_file, times)
+            print(f"{CLEAR}[{place[notebook]}/{len(notebooks)}] {notebook.stem}  {times[notebook.stem]:.1f} s", flush=True)
+
+    place = {notebook: i for i, notebook in enumerate(notebooks, 1)}
+    light = [n for n in notebooks if n.name[:2] < FIRST_ALONE]
+    with as_by_command():
+        if light:
+            at_once = min(os.cpu_count() or 1, AT_ONCE, len(light))
+            with shown_progress(f"{len(light)} notebooks, {at_once} at a time", progress_file), ThreadPoolExecutor(at_once) as pool:
+                jobs = [pool.submit(run_one, n) for n in light]
+                try:
+                    for job in as_completed(jobs):
+                        job.result()
+                finally:
+                    pool.shutdown(cancel_futures=True)
+        for notebook in notebooks[len(light) :]:
+            with shown_progress(f"[{place[notebook]}/{len(notebooks)}] {notebook.stem}", progress_file):
+                run_one(notebook)
     return times
 
 

@@ -113,6 +113,33 @@ def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_p
     assert "smoke 0" in executed
 
 
+def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatch, capsys):
+    """02 and 03 wait for each other, so one after the other they would fail; 08 would see a neighbour that has not ended."""
+    meet = (
+        "import pathlib, time\nhere = pathlib.Path({here!r})\n(here / {mine!r}).touch()\nend = time.monotonic() + 60\n"
+        "while not (here / {other!r}).exists():\n    assert time.monotonic() < end, 'alone'\n    time.sleep(0.1)\n"
+        "time.sleep({more})\n(here / ({mine!r} + '-ended')).touch()"
+    )
+    here = str(tmp_path)
+    opened = "from audiosr_lib import record\nrecord.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    notebooks = [
+        write_notebook(tmp_path, "02_a", opened.format("02_a"), meet.format(here=here, mine="a", other="b", more=2)),
+        write_notebook(tmp_path, "03_b", opened.format("03_b"), meet.format(here=here, mine="b", other="a", more=0)),
+        write_notebook(
+            tmp_path,
+            "08_c",
+            opened.format("08_c"),
+            f"import os\nassert os.path.exists({here!r} + '/a-ended') and os.path.exists({here!r} + '/b-ended')",
+        ),
+    ]
+    monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
+    monkeypatch.setattr(runner, "AT_ONCE", 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    status = runner.main(["--profile", "smoke", "--device", "cpu"])
+    assert status == 0, capsys.readouterr().err
+    assert list(record.files.read_json(paths.figures("smoke") / "manifest.json")["seconds"]) == ["02_a", "03_b", "08_c"]
+
+
 def test_only_does_not_publish_a_part(study, capsys):
     assert study("--only", "02") == 0
     assert "Not published: 03_two has not run yet" in capsys.readouterr().out

@@ -40,5 +40,5 @@ def gain_and_delay(answer) -> None:
     for f_hz, g, d in [(1000, 0.5, 0), (1000, 1.0, 1), (100, 1.0, 0.5), (5000, 0.9, 1), (300, 1.2, 2), (11025, 1.0, 1)]:
         y = np.sin(2 * np.pi * f_hz * n / SR_HIGH)
         error = y - g * np.sin(2 * np.pi * f_hz * (n - d) / SR_HIGH)
-        hint = f"f = {f_hz} Hz, g = {g}, d = {d}: two arrows of lengths 1 and g with the angle 2 pi f d / sr between them; use the law of cosines"
+        hint = f"f = {f_hz} Hz, g = {g}, d = {d}: two arrows of lengths 1 and g, the angle 2 pi f d / sr between them; the law of cosines"
         close(answer(f_hz, g, d), 10 * np.log10(np.sum(y**2) / np.sum(error**2)), hint, tolerance=1e-4)
