@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosr_lib import corpora, dataset, files, paths, profiles
+from audiosr_lib import corpora, dataset, files, paths, plotting, profiles
 from audiosr_lib.profiles import Profile
 
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
@@ -109,13 +109,13 @@ class Run:
         """Save a matplotlib figure as figure-NUMBER.png (120 dpi) and .svg. The notebook still shows it with plt.show()."""
         import matplotlib as mpl
 
-        written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
+        png_file, svg_file = written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is solved: solving it again at each of the draws below takes seconds
-        with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}):
-            for path in written:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                fig.savefig(path, dpi=120, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+        with files.aside(png_file) as path:
+            path.write_bytes(plotting.small_png(fig, dpi=120))
+        with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}), files.aside(svg_file) as path:
+            fig.savefig(path, format="svg", dpi=120, bbox_inches="tight", metadata={"Date": None})
         self._register(f"figure-{number}", title, written)
 
     def table(self, frame, number: str, title: str, digits: int = 3) -> None:

@@ -132,16 +132,18 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
 
 @contextmanager
 def as_by_command() -> Iterator[None]:
-    """Notebooks write into the record, and papermill notes relative paths, which tell nothing of this machine."""
+    """Notebooks write into the record and show no sliders, and papermill notes relative paths, which tell nothing of this machine."""
+    from audiosr_lib.interactive import STATIC
     from audiosr_lib.record import BY_COMMAND
 
-    here = os.getcwd()
+    here, before = os.getcwd(), dict(os.environ)
     os.chdir(paths.REPOSITORY)
-    os.environ[BY_COMMAND] = "1"
+    os.environ |= {BY_COMMAND: "1", STATIC: "1"}
     try:
         yield
     finally:
-        os.environ.pop(BY_COMMAND, None)
+        os.environ.clear()
+        os.environ.update(before)
         os.chdir(here)
 
 
@@ -302,13 +304,15 @@ def summary(notebooks: list[Path], seconds: dict[str, float], artifacts: list[di
 
 def test() -> int:
     """pytest, then the smoke profile by papermill, then nbval over what it left: the second run must print what the first did."""
+    from audiosr_lib import interactive
+
     command = [sys.executable, "-m", "pytest"]
     status = subprocess.run([*command, "-q", "tests"], cwd=paths.REPOSITORY, check=False).returncode
     if status:
         return status
     home = paths.REPOSITORY / "build" / "test"
     shutil.rmtree(home, ignore_errors=True)
-    environment = os.environ | {"AUDIOSR_HOME": str(home)}
+    environment = os.environ | {"AUDIOSR_HOME": str(home), interactive.STATIC: "1"}
     smoke = [sys.executable, "-m", "audiosr_lib.runner", "--profile", "smoke", "--device", "cpu"]
     if status := subprocess.run(smoke, cwd=paths.REPOSITORY, env=environment, check=False).returncode:
         return status

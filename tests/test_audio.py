@@ -62,3 +62,24 @@ def test_colours_are_told_apart_in_grey():
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
             assert abs(luminance[a] - luminance[b]) > 0.1 or plotting.LINES[a] != plotting.LINES[b], (a, b)
+
+
+def test_small_png_looks_as_drawn_and_is_small():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    fig, axes = plt.subplots(1, 2, figsize=(7, 3))
+    axes[0].plot(np.random.default_rng(0).normal(size=(200, 5)))
+    axes[1].imshow(np.random.default_rng(1).normal(size=(60, 60)), cmap="magma")
+    whole = io.BytesIO()
+    fig.savefig(whole, dpi=120, bbox_inches="tight", format="png")
+    small = plotting.small_png(fig, 120)
+    a, b = (np.asarray(Image.open(f).convert("RGB")).astype(int) for f in (whole, io.BytesIO(small)))
+    assert a.shape == b.shape
+    assert np.abs(a - b).mean() < 1.0  # of 255
+    assert (b[(a == 255).all(-1)] == 255).all()  # paper stays white
+    assert len(small) < 0.6 * len(whole.getvalue())
+    plt.close(fig)

@@ -17,7 +17,6 @@ ACTIVE = {p.name for p in PINS if p.marker is None or p.marker.evaluate()}
 # Packages that are used without an import of their name, and why.
 NOT_IMPORTED = {
     "ipykernel": "the kernel python3",
-    "ipywidgets": "sliders in JupyterLab",
     "jupyterlab": "where notebooks are read",
     "tensorboard": "torch.utils.tensorboard writes for it",
     "tabulate": "pandas writes Markdown with it",
@@ -25,7 +24,7 @@ NOT_IMPORTED = {
     "ruff": "lint, run by hand",
     "numba": "resampy compiles with it: its version decides speeds",
 }
-COMES_WITH = {"packaging": "pytest", "tomllib": "Python", "google": "tensorboard"}
+COMES_WITH = {"packaging": "pytest", "tomllib": "Python", "google": "tensorboard", "nbclient": "papermill", "PIL": "matplotlib"}
 
 
 def sources():
