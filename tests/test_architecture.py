@@ -48,7 +48,7 @@ def run(code: str) -> str:
 
 
 def test_signal_modules_do_not_load_torch():
-    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, plotting, audio, record, exercises"
+    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, plotting, audio, interactive, record, exercises"
     assert run(f"import sys; from audiosr_lib import {modules}; print('torch' in sys.modules)") == "False"
 
 

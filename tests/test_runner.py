@@ -133,7 +133,6 @@ def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatc
         ),
     ]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
-    monkeypatch.setattr(runner, "AT_ONCE", 2)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     status = runner.main(["--profile", "smoke", "--device", "cpu"])
     assert status == 0, capsys.readouterr().err

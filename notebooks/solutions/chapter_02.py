@@ -33,7 +33,17 @@ def exercise_02_3(f1_hz, f2_hz, sr):
     return 2 * math.ceil(2 * sr / abs(f1_hz - f2_hz))
 
 
-def exercise_02_4(spectrum, n_fft, hop_length):
+def exercise_02_4(window, hop_length):
+    """The sum of infinitely many shifted windows repeats every H samples, so one period of H values says it all.
+
+    At the place r of a period the weights w[r], w[r + H], w[r + 2 H], ... meet: one from each window that reaches there. If the hop is
+    larger than the window, none does for r >= N, and the sum of no numbers is 0.
+    """
+    sums = [window[r::hop_length].sum() for r in range(hop_length)]
+    return max(sums), min(sums)
+
+
+def exercise_02_5(spectrum, n_fft, hop_length):
     """Overlap-add with the window used twice, divided by the sum of the squared windows.
 
     Each inverse transform gives window * signal. After the second multiplication all frames that cover a sample t together hold
@@ -48,4 +58,4 @@ def exercise_02_4(spectrum, n_fft, hop_length):
         here = slice(m * hop_length, m * hop_length + n_fft)
         x[here] += window * frames[:, m]
         weight[here] += window**2
-    return np.divide(x, weight, out=np.zeros(total), where=weight > 0)
+    return np.divide(x, weight, out=np.zeros(total), where=weight > 1e-10)

@@ -22,7 +22,18 @@ def exercise_03_2(f_hz, sr_low):
     return [sr_low - f_hz, sr_low + f_hz]
 
 
-def exercise_03_3(x, t, num_zeros, beta):
+def exercise_03_3(attenuation_db, width_hz):
+    """The first rule gives beta, and alpha = beta / pi.
+
+    The second one, width = (A - 7.95) / 14.36 * R / (4 Z), is solved for Z. R is the rate at which the filter runs, 44.1 kHz.
+    A longer filter has a narrower transition, so round up.
+    """
+    beta = 0.1102 * (attenuation_db - 8.7)
+    num_zeros = (attenuation_db - 7.95) / 14.36 * 44100 / (4 * width_hz)
+    return beta / math.pi, math.ceil(num_zeros)
+
+
+def exercise_03_4(x, t, num_zeros, beta):
     """Every sample within Z of t counts, weighted by the windowed sinc at its distance.
 
     Samples beyond the ends are zero, so they are simply not in the sum.
@@ -33,7 +44,19 @@ def exercise_03_3(x, t, num_zeros, beta):
     return float(np.sum(x[near] * np.sinc(u[near]) * window))
 
 
-def exercise_03_4(pass_hz, stop_hz, attenuation_db):
+def exercise_03_5(x, h, up):
+    """Output number up n + p meets only the taps h[p], h[p + up], h[p + 2 up], ...: the others fall on stuffed zeros.
+
+    So phase p is the convolution of x with every up-th tap, from the p-th on, and the phases take turns. With fewer taps than `up`
+    some phases have no tap, and their outputs stay 0.
+    """
+    y = np.zeros(up * len(x))
+    for p in range(min(up, len(h))):
+        y[p::up] = np.convolve(x, h[p::up])[: len(x)]
+    return y
+
+
+def exercise_03_6(pass_hz, stop_hz, attenuation_db):
     """Kaiser's two rules, with two decibels to spare because they are empirical.
 
     The cut-off, the -6 dB point, lies in the middle of the transition. The rule for the width gives the number of steps of the filter
