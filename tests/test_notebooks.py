@@ -1,4 +1,9 @@
-"""Every source notebook keeps the house rules, and its exercises work: stubs fail, solutions pass."""
+"""Every source notebook keeps the house rules, and its exercises work: stubs fail, solutions pass.
+
+That they still print what the committed record's copies print is checked on the machine that made the record, with its corpus prepared:
+
+    AUDIOSR_STATIC=1 python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg figures/quick/notebooks/0[1-6]*.ipynb
+"""
 
 import importlib.util
 import json
