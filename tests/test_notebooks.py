@@ -2,7 +2,8 @@
 
 That they still print what the committed record's copies print is checked on the machine that made the record, with its corpus prepared:
 
-    AUDIOSR_STATIC=1 python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg figures/quick/notebooks/0[1-6]*.ipynb
+    export AUDIOSR_STATIC=1
+    python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg figures/quick/notebooks/0[1-6]*.ipynb
 """
 
 import importlib.util
