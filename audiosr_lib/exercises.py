@@ -37,6 +37,20 @@ def expect(condition: bool, hint: str) -> None:
         raise Hint(hint)
 
 
+def equals(answer: Any, value: Any, tolerance: float = 1e-6) -> bool:
+    """Whether an answer is a number or array equal to `value`, within a relative `tolerance`; False for anything else."""
+    try:
+        got = np.asarray(answer, dtype=complex)
+    except (TypeError, ValueError):
+        return False
+    return got.shape == np.shape(value) and bool(np.allclose(got, value, rtol=tolerance, atol=1e-12))
+
+
+def mistake(answer: Any, wrong: Any, hint: str) -> None:
+    """Raise `Hint` if the answer is what a typical mistake gives."""
+    expect(not equals(answer, wrong, 1e-5), hint)
+
+
 def close(answer: Any, wanted: Any, hint: str, tolerance: float = 1e-6) -> None:
     """Raise `Hint` unless the answer is a number or array within `tolerance` of what is wanted, relative to its largest value."""
     expect(answer is not None and answer is not Ellipsis, "there is no answer yet: replace the ... by your own code")

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 
+import numpy as np
 import pytest
 
 from audiosr_lib import exercises, paths, runner
@@ -105,6 +106,15 @@ def test_solution_passes_its_checker(number):
     spec.loader.exec_module(module)
     answer = getattr(module, f"exercise_{number.replace('.', '_')}")
     assert exercises.verdict(number, answer) is None
+
+
+def test_a_typical_mistake_gets_its_own_hint():
+    with pytest.raises(exercises.Hint, match="half"):
+        exercises.mistake([0.5 + 1j, 1], np.array([0.5 + 1j, 1.0]), "half of it")
+    exercises.mistake([0.5, 1.1], [0.5, 1.0], "not this one")
+    for no_number in (None, "text", [1, [2]]):
+        assert not exercises.equals(no_number, 1.0)
+    assert not exercises.equals(1.0, [1.0])  # another shape
 
 
 def test_a_check_never_raises(capsys):

@@ -8,16 +8,7 @@ import numpy as np
 from scipy.signal.windows import bartlett, hann
 
 from audiosr_lib import spectral
-from audiosr_lib.exercises import checker, close, expect
-
-
-def _not(got, wrong, hint: str) -> None:
-    """Hint at a mistake that gives `wrong`."""
-    try:
-        same = np.shape(got) == np.shape(wrong) and np.allclose(got, wrong)
-    except TypeError:  # not numbers: `close` says so
-        return
-    expect(not same, hint)
+from audiosr_lib.exercises import checker, close, expect, mistake
 
 
 @checker("02.1")
@@ -49,12 +40,12 @@ def one_column(answer) -> None:
         frame, window = x[m * hop_length :][:n_fft], spectral.hann_window(n_fft)
         wanted = np.fft.rfft(frame * window)
         expect(np.shape(got) != (n_fft,), "that is all N bins, or a frame that is not transformed: keep bins 0 to N/2 (np.fft.rfft)")
-        _not(got, np.fft.rfft(frame), "the frame is not weighted: multiply by the Hann window before the transform")
-        _not(got, np.fft.rfft(frame * hann(n_fft)), "this window is symmetric, it divides by N - 1: take the periodic one, divided by N")
-        _not(got, np.abs(wanted), "X(m, k) is complex: this is its magnitude, the phase is lost")
-        _not(got, wanted.conj(), "the sign in the exponent is minus: e^(-2 pi i k n / N)")
+        mistake(got, np.fft.rfft(frame), "the frame is not weighted: multiply by the Hann window before the transform")
+        mistake(got, np.fft.rfft(frame * hann(n_fft)), "this window is symmetric, it divides by N - 1: take the periodic one, divided by N")
+        mistake(got, np.abs(wanted), "X(m, k) is complex: this is its magnitude, the phase is lost")
+        mistake(got, wanted.conj(), "the sign in the exponent is minus: e^(-2 pi i k n / N)")
         if 0 < m * n_fft <= len(x) - n_fft:
-            _not(got, np.fft.rfft(x[m * n_fft :][:n_fft] * window), f"frame {m} starts at sample m H = {m * hop_length}, not at m N")
+            mistake(got, np.fft.rfft(x[m * n_fft :][:n_fft] * window), f"frame {m} starts at sample m H = {m * hop_length}, not at m N")
         close(got, wanted, f"frame {m} starts at sample m H = {m * hop_length}; use the periodic Hann window and keep bins 0 to N/2")
 
 
@@ -98,7 +89,7 @@ def do_they_add_up(answer) -> None:
         case = f"{len(window)} weights, hop {hop}: "
         wanted = (middle.max(), middle.min())
         if not np.allclose(*wanted):
-            _not(got, wanted[::-1], case + "the largest comes first")
+            mistake(got, wanted[::-1], case + "the largest comes first")
         expect(
             hop <= len(window) or got[1] == 0,
             case + "the hop is larger than the window: between two windows the sum is 0, no weight is there",
@@ -129,11 +120,11 @@ def way_back(answer) -> None:
         case = f"N = {n_fft}, H = {hop_length}: "
         if np.shape(got) == x.shape:
             expect(not np.any(np.isnan(np.asarray(got, dtype=float))), case + "0 / 0: where no window reaches, return 0")
-        _not(got, once, case + "the frames are added, but not divided by what the windows add up to")
-        _not(got, twice, case + "weighted twice and added; now divide by the sum of the squared windows")
-        _not(got, once / (window.sum() / hop_length), case + "one division by C is right only under COLA, and not at the two ends")
+        mistake(got, once, case + "the frames are added, but not divided by what the windows add up to")
+        mistake(got, twice, case + "weighted twice and added; now divide by the sum of the squared windows")
+        mistake(got, once / (window.sum() / hop_length), case + "one division by C is right only under COLA, and not at the two ends")
         safe = np.where(first > 0, first, 1.0)
-        _not(got, twice / safe, case + "two weightings, so divide by the sum of the *squared* windows")
+        mistake(got, twice / safe, case + "two weightings, so divide by the sum of the *squared* windows")
         close(
             got,
             np.where(weight > 0, x, 0.0),

@@ -8,16 +8,7 @@ import numpy as np
 from scipy.signal.windows import kaiser
 
 from audiosr_lib import plotting, resampling
-from audiosr_lib.exercises import checker, close, expect
-
-
-def _not(got, wrong, hint: str) -> None:
-    """Hint at a mistake that gives `wrong`."""
-    try:
-        same = np.shape(got) == np.shape(wrong) and np.allclose(got, wrong)
-    except TypeError:  # not numbers: `close` says so
-        return
-    expect(not same, hint)
+from audiosr_lib.exercises import checker, close, expect, mistake
 
 
 @checker("03.1")
@@ -26,16 +17,16 @@ def coursework_window(answer) -> None:
         x = np.arange(count) - (count - 1) / 2
         got = answer(x.copy(), alpha, count - 1)
         if alpha:
-            _not(got, kaiser(count, alpha), f"alpha = {alpha}: pi is missing, the argument of I0 is pi alpha times the root")
-            _not(got, kaiser(count, np.pi * alpha) * np.i0(np.pi * alpha), "divide by I0(pi alpha), so that the middle is 1")
+            mistake(got, kaiser(count, alpha), f"alpha = {alpha}: pi is missing, the argument of I0 is pi alpha times the root")
+            mistake(got, kaiser(count, np.pi * alpha) * np.i0(np.pi * alpha), "divide by I0(pi alpha), so that the middle is 1")
             half = np.i0(np.pi * alpha * np.sqrt(1 - (x / (count - 1)) ** 2)) / np.i0(np.pi * alpha)
-            _not(got, half, "x runs from -L/2 to L/2: 2x/L, not x/L, stands under the root")
+            mistake(got, half, "x runs from -L/2 to L/2: 2x/L, not x/L, stands under the root")
         close(got, kaiser(count, np.pi * alpha), f"alpha = {alpha}: I0(pi alpha sqrt(1 - (2x/L)^2)) / I0(pi alpha), x from the middle")
     got = answer(np.array([-6.0, -5.0, 0.0, 5.0, 7.5]), 1.0, 10.0)
     end = 1 / np.i0(np.pi)
     expect(not np.any(np.isnan(np.asarray(got, dtype=float))), "the root of a negative number is nan: outside the window the weight is 0")
-    _not(got, [0.0, 0.0, 1.0, 0.0, 0.0], "at |x| = L/2 the window is not 0 but 1 / I0(pi alpha): the bounds belong to it")
-    _not(got, [end, end, 1.0, end, end], "outside the window, |x| > L/2, the weight is 0, not that of the end")
+    mistake(got, [0.0, 0.0, 1.0, 0.0, 0.0], "at |x| = L/2 the window is not 0 but 1 / I0(pi alpha): the bounds belong to it")
+    mistake(got, [end, end, 1.0, end, end], "outside the window, |x| > L/2, the weight is 0, not that of the end")
     close(got, [0.0, end, 1.0, end, 0.0], "where |x| > L/2 the window is 0, not nan; at |x| = L/2 it is 1 / I0(pi alpha)")
 
 
@@ -46,10 +37,12 @@ def images_of_three(answer) -> None:
         wanted = [sr_low - f_hz, sr_low + f_hz]
         case = f"{f_hz:g} Hz at {sr_low:g} Hz: "
         expect(np.shape(got) != () or got is None or got is Ellipsis, case + "return a list: there is more than one image")
-        _not(got, [sr_low - f_hz], case + "there is more than one image: the new Nyquist frequency is 1.5 times the old rate")
-        _not(got, [f_hz, *wanted], case + "the tone itself is no image")
-        _not(got, wanted[::-1], case + "in rising order, please")
-        _not(got, [*wanted, 2 * sr_low - f_hz], case + f"{2 * sr_low - f_hz:g} Hz lies above the new Nyquist frequency {1.5 * sr_low:g} Hz")
+        mistake(got, [sr_low - f_hz], case + "there is more than one image: the new Nyquist frequency is 1.5 times the old rate")
+        mistake(got, [f_hz, *wanted], case + "the tone itself is no image")
+        mistake(got, wanted[::-1], case + "in rising order, please")
+        mistake(
+            got, [*wanted, 2 * sr_low - f_hz], case + f"{2 * sr_low - f_hz:g} Hz lies above the new Nyquist frequency {1.5 * sr_low:g} Hz"
+        )
         hint = f"the spectrum repeats with period {sr_low:g} Hz and is even; the new Nyquist frequency is {1.5 * sr_low:g} Hz"
         close(got, wanted, case + hint, 1e-9)
 
@@ -98,11 +91,11 @@ def any_time(answer) -> None:
             expect(
                 np.ndim(got) != 0 or got is None or not np.isnan(got), case + "the root of a negative number: leave out what is beyond Z"
             )
-            _not(
+            mistake(
                 got, by_hand(t, num_zeros, beta, window=False), case + "the sinc is truncated, but not faded: multiply by the Kaiser window"
             )
-            _not(got, by_hand(t, num_zeros, np.pi * beta), case + "beta is pi alpha already: do not multiply by pi again")
-            _not(got, by_hand(t, 2 * num_zeros, beta, num_zeros), case + "the window reaches from -Z to Z, its duration is L = 2 Z")
+            mistake(got, by_hand(t, num_zeros, np.pi * beta), case + "beta is pi alpha already: do not multiply by pi again")
+            mistake(got, by_hand(t, 2 * num_zeros, beta, num_zeros), case + "the window reaches from -Z to Z, its duration is L = 2 Z")
         where = (
             "at a whole t the old sample must come out" if t == round(t) else "sum x[k] h(t - k) over the k with |t - k| <= Z that exist"
         )
@@ -122,15 +115,15 @@ def by_any_factor(answer) -> None:
         expect(np.shape(got) != (up * length + count - 1,), case + "keep only the first up * len(x) samples")
         if up <= count:
             phases = [np.convolve(x, h[p::up])[:length] for p in range(up)]
-            _not(got, np.concatenate(phases), case + "the phases' outputs stand one after the other: they must take turns")
-            _not(
+            mistake(got, np.concatenate(phases), case + "the phases' outputs stand one after the other: they must take turns")
+            mistake(
                 got,
                 np.stack(phases[::-1], axis=1).ravel(),
                 case + "the order of the phases is reversed: output up n + p uses h[p], h[p + up], ...",
             )
             wrong = [np.convolve(x, h[p::up][::-1])[:length] for p in range(up)]
-            _not(got, np.stack(wrong, axis=1).ravel(), case + "np.convolve turns the taps round by itself: do not reverse them")
-            _not(got, wanted / up, case + "the taps carry the gain already: do not divide")
+            mistake(got, np.stack(wrong, axis=1).ravel(), case + "np.convolve turns the taps round by itself: do not reverse them")
+            mistake(got, wanted / up, case + "the taps carry the gain already: do not divide")
         close(got, wanted, case + "output up n + p is the sum over j of x[n - j] h[p + j up]; a phase may have no taps at all")
 
 

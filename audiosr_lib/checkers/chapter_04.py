@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from audiosr_lib.exercises import checker, close, expect
+from audiosr_lib.exercises import checker, close, equals, expect
 
 NO_ANSWER = "there is no answer yet: replace the ... by your own code"
-
-
-def _is(answer, value, tolerance: float = 1e-6) -> bool:
-    """Whether an answer equals a value that a typical mistake gives."""
-    try:
-        got = np.asarray(answer, dtype=float)
-    except (TypeError, ValueError):
-        return False
-    value = np.asarray(value, dtype=float)
-    return got.shape == value.shape and bool(np.allclose(got, value, rtol=tolerance, atol=1e-12))
 
 
 @checker("04.1")
@@ -40,11 +30,11 @@ def side_and_distance(answer) -> None:
         distance = abs(z) / np.linalg.norm(w)
         expect(got[1] >= 0, "a distance is not negative: the class already tells the side")
         expect(
-            z == 0 or not _is(got[1], abs(z)),
+            z == 0 or not equals(got[1], abs(z)),
             "|z| is not yet a distance: z grows by ||w|| for each unit away from the line, so divide by ||w||",
         )
         expect(
-            z == 0 or not _is(got[1], abs(z) / np.sqrt(w @ w + b * b)),
+            z == 0 or not equals(got[1], abs(z) / np.sqrt(w @ w + b * b)),
             "the bias does not belong to the length of w: it shifts the line, it does not turn it",
         )
         close(got[1], distance, f"w = {w}, b = {b}, x = {x}: the distance is |w . x + b| / ||w||")
@@ -92,12 +82,12 @@ def mini_batch_gradient(answer) -> None:
         got = answer(theta.copy(), X.copy(), y.copy(), rows.copy())
         expect(got is not None, NO_ANSWER)
         expect(np.shape(got) == (m,), f"the gradient has one entry for each of the {m} parameters, your answer has shape {np.shape(got)}")
-        expect(not _is(got, -wanted), "the sign: the error is X theta - y, not y - X theta")
-        expect(not _is(got, wanted / 2), "the factor 2 of the squared error's derivative is missing")
-        expect(size == 1 or not _is(got, wanted * size), "a mean, not a sum: divide by the number of items in the mini-batch")
-        expect(not _is(got, wanted * size / n), "divide by the number of items in the mini-batch, not by the number of all items")
-        expect(not _is(got, wanted * size / (size + 1)), "there are len(rows) items, not len(rows) + 1")
-        expect(not _is(got, 2 / n * X.T @ (X @ theta - y)), "that is the gradient over all items: take only those of `rows`")
+        expect(not equals(got, -wanted), "the sign: the error is X theta - y, not y - X theta")
+        expect(not equals(got, wanted / 2), "the factor 2 of the squared error's derivative is missing")
+        expect(size == 1 or not equals(got, wanted * size), "a mean, not a sum: divide by the number of items in the mini-batch")
+        expect(not equals(got, wanted * size / n), "divide by the number of items in the mini-batch, not by the number of all items")
+        expect(not equals(got, wanted * size / (size + 1)), "there are len(rows) items, not len(rows) + 1")
+        expect(not equals(got, 2 / n * X.T @ (X @ theta - y)), "that is the gradient over all items: take only those of `rows`")
         close(got, wanted, "2 / B times the transposed rows times the errors: X[rows].T @ (X[rows] @ theta - y[rows])")
 
 
@@ -112,19 +102,23 @@ def largest_rate(answer) -> None:
         got = answer(X.copy(), decay)
         expect(got is not None, NO_ANSWER)
         expect(np.ndim(got) == 0, "return one number")
-        expect(not decay or not _is(got, 1 / curvature[-1]), "that is the limit without the penalty: it bends the bowl, too")
+        expect(not decay or not equals(got, 1 / curvature[-1]), "that is the limit without the penalty: it bends the bowl, too")
         expect(
-            not decay or not _is(got, 2 / (2 * curvature[-1] + 2 * decay)),
+            not decay or not equals(got, 2 / (2 * curvature[-1] + 2 * decay)),
             "the penalty is decay / 2 theta^2: its second derivative is decay",
         )
-        expect(not decay or not _is(got, 2 / (2 * curvature[-1] + decay / 2)), "the penalty has the second derivative decay, not decay / 2")
-        expect(not _is(got, 2 / (curvature[-1] + decay)), "the second derivatives of the MSE are (2 / n) X^T X: a factor 2 is missing")
-        expect(not _is(got, 1 / steepest), "that is 1 / lambda_max, the rate that hits the bottom in one step; the limit is twice as large")
         expect(
-            m == 1 or not _is(got, 2 / (2 * curvature[0] + decay)),
+            not decay or not equals(got, 2 / (2 * curvature[-1] + decay / 2)), "the penalty has the second derivative decay, not decay / 2"
+        )
+        expect(not equals(got, 2 / (curvature[-1] + decay)), "the second derivatives of the MSE are (2 / n) X^T X: a factor 2 is missing")
+        expect(
+            not equals(got, 1 / steepest), "that is 1 / lambda_max, the rate that hits the bottom in one step; the limit is twice as large"
+        )
+        expect(
+            m == 1 or not equals(got, 2 / (2 * curvature[0] + decay)),
             "that is the limit of the flattest direction; the steepest one, with the largest eigenvalue, decides",
         )
-        expect(not _is(got, 2 / (2 * n * curvature[-1] + decay)), "the MSE is a mean: its second derivatives are (2 / n) X^T X")
+        expect(not equals(got, 2 / (2 * n * curvature[-1] + decay)), "the MSE is a mean: its second derivatives are (2 / n) X^T X")
         close(got, wanted, "2 / lambda_max, with lambda_max the largest eigenvalue of (2 / n) X^T X + decay I")
 
 
@@ -143,17 +137,17 @@ def backpropagation(answer) -> None:
         got = answer(X.copy(), y.copy(), W1.copy(), b1.copy(), w2.copy(), b2)
         expect(got is not None, NO_ANSWER)
         expect(isinstance(got, (tuple, list)) and len(got) == 4, "return four gradients: (dW1, db1, dw2, db2)")
-        expect(not _is(got[3], -wanted[3]), "the sign: start from 2 / n (estimate - target)")
-        expect(not _is(got[3], wanted[3] / 2), "the factor 2 of the squared error is missing at the output")
-        expect(not _is(got[3], wanted[3] * n), "the cost is a mean: divide by the number of items")
+        expect(not equals(got[3], -wanted[3]), "the sign: start from 2 / n (estimate - target)")
+        expect(not equals(got[3], wanted[3] / 2), "the factor 2 of the squared error is missing at the output")
+        expect(not equals(got[3], wanted[3] * n), "the cost is a mean: divide by the number of items")
         close(got[3], wanted[3], "db2 is the sum over the items of delta = 2 / n (estimate - target)")
-        expect(not _is(got[2], z.T @ delta), "dw2 needs the activations after the ReLU, not the sums before it")
+        expect(not equals(got[2], z.T @ delta), "dw2 needs the activations after the ReLU, not the sums before it")
         close(got[2], wanted[2], "dw2: each item's delta times that item's hidden activations, added up")
         expect(
-            not _is(got[1], back.sum(axis=0)),
+            not equals(got[1], back.sum(axis=0)),
             "the way back leads through the ReLU, too: multiply by its slope, 1 where the sum is positive and 0 elsewhere",
         )
-        expect(not _is(got[1], (back * a).sum(axis=0)), "multiply by the ReLU's slope (0 or 1), not by its value")
+        expect(not equals(got[1], (back * a).sum(axis=0)), "multiply by the ReLU's slope (0 or 1), not by its value")
         close(got[1], wanted[1], "db1: delta times w2, times the ReLU's slope, added up over the items")
         expect(np.shape(got[0]) == W1.shape, f"dW1 must have the shape of W1, {W1.shape}; yours has {np.shape(got[0])}: transpose it")
         close(got[0], wanted[0], "dW1: the hidden deltas (n, h), transposed, times the inputs (n, m)")
@@ -185,15 +179,18 @@ def adam(answer) -> None:
             bool(np.all(np.isfinite(np.asarray(got, dtype=float)))),
             "not a number: is s positive, and does t start at 1? With t = 0 the correction divides by zero",
         )
-        expect(not _is(got, walk(g, *constants, sign=1.0)), "uphill: step 5 subtracts, if m is the average of the gradients")
+        expect(not equals(got, walk(g, *constants, sign=1.0)), "uphill: step 5 subtracts, if m is the average of the gradients")
         expect(
-            not _is(got, walk(g, *constants, correct=False)), "the corrections are missing: divide m by 1 - beta_1^t and s by 1 - beta_2^t"
+            not equals(got, walk(g, *constants, correct=False)),
+            "the corrections are missing: divide m by 1 - beta_1^t and s by 1 - beta_2^t",
         )
-        expect(not _is(got, walk(g, *constants, both=True)), "beta_1 stands in both corrections: s needs beta_2")
-        expect(not _is(got, walk(g, *constants, first=2)), "the first step has t = 1")
-        expect(epsilon < 1e-6 or not _is(got, walk(g, *constants, inside=True)), "epsilon belongs outside the root: sqrt(s_hat) + epsilon")
+        expect(not equals(got, walk(g, *constants, both=True)), "beta_1 stands in both corrections: s needs beta_2")
+        expect(not equals(got, walk(g, *constants, first=2)), "the first step has t = 1")
         expect(
-            not _is(got, np.diff(walk(g, *constants), prepend=0.0)), "these are the steps; want the parameter's value, their running sum"
+            epsilon < 1e-6 or not equals(got, walk(g, *constants, inside=True)), "epsilon belongs outside the root: sqrt(s_hat) + epsilon"
+        )
+        expect(
+            not equals(got, np.diff(walk(g, *constants), prepend=0.0)), "these are the steps; want the parameter's value, their running sum"
         )
         close(
             got,
