@@ -38,14 +38,17 @@ if ! { [ -x "$python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ];
       { rm -rf "$environment"; fail "Could not make a virtual environment (Debian, Ubuntu: apt install python3-venv). See $log"; }
   fi
   echo "Installing the pinned packages (some minutes, only the first time; log in $log) ..."
-  # The pip section of environment.yml, as it stands there.
+  # The pip section of environment.yml, as it stands there: the list, and what is optional.
   "$python" -c '
-import re, sys
+import re
 section = open("environment.yml", encoding="utf-8").read().partition("- pip:\n")[2]
-print("\n".join(re.findall(r"^ +- (.+)$", section, re.M)))' >build/requirements.txt
+for name, mark in ("requirements", ""), ("optional", "# "):
+    open(f"build/{name}.txt", "w").write("\n".join(re.findall(rf"^ +{mark}- (.+)$", section, re.M)) + "\n")'
   { "$python" -m pip install --disable-pip-version-check --progress-bar off -r build/requirements.txt &&
     "$python" -m pip install --disable-pip-version-check --no-deps -e .; } >>"$log" 2>&1 ||
     { tail -n 15 "$log" >&2; fail "Installing failed; the whole log is in $log. Start again to go on."; }
+  "$python" -m pip install --disable-pip-version-check --progress-bar off -r build/optional.txt >>"$log" 2>&1 ||
+    echo "Left out, since it could not be built here (a C++ compiler is needed): $(tr '\n' ' ' <build/optional.txt)"
   printf '%s' "$wanted" >"$stamp"
 fi
 

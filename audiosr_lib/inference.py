@@ -1,15 +1,18 @@
-"""Using a trained U-Net: load it, and bring a low-rate recording to 44.1 kHz. Notebook 10."""
+"""Using a trained U-Net: load it, bring a low-rate recording to 44.1 kHz, and make it cheaper without changing it. Notebooks 10 and 11."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from audiosr_lib import paths, resampling
 from audiosr_lib.dataset import NotPrepared
-from audiosr_lib.unet import UNet
+from audiosr_lib.resampling import SincFilter
+from audiosr_lib.unet import ConvBlock, UNet
 
 
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
@@ -59,3 +62,54 @@ def all_systems(model: UNet, y: np.ndarray) -> dict[str, np.ndarray]:
         "kaiser_best": resampling.interpolate(low, "kaiser_best"),
         "unet": enhance(model, fast),
     }
+
+
+def folded(model: UNet) -> UNet:
+    """A copy of a network in evaluation mode whose batch norms are merged into the convolutions before them.
+
+    Same output to rounding, fewer operations and parameters; it can no longer be trained. ValueError in training mode, where
+    batch norm is no fixed scale and shift. Source: coursework section 1.12; notebook 05 derives it.
+    """
+    if model.training:
+        raise ValueError("batch norm can be folded only in evaluation mode: call model.eval() first")
+    model = copy.deepcopy(model)
+    for block in (m for m in model.modules() if isinstance(m, ConvBlock)):
+        for i, (layer, norm) in enumerate(zip(list(block), list(block)[1:], strict=False)):
+            if isinstance(norm, nn.BatchNorm1d):
+                block[i] = nn.utils.fuse_conv_bn_eval(layer, norm)
+                block[i + 1] = nn.Identity()
+    return model
+
+
+def multiply_accumulates(model: nn.Module, samples: int) -> int:
+    """Multiplications of all convolutions of a network on ``(1, 1, samples)``: kernel width times input channels for each output value."""
+    counts: list[int] = []
+    hooks = [
+        m.register_forward_hook(lambda layer, _, out: counts.append(out.shape[1] * out.shape[2] * layer.in_channels * layer.kernel_size[0]))
+        for m in model.modules()
+        if isinstance(m, nn.Conv1d)
+    ]
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 1, samples, device=next(model.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
+
+
+class Polyphase(nn.Module):
+    """Upsampling by two with a given filter as one convolution: ``(B, 1, T) -> (B, 1, 2T)``, zeros assumed beyond both ends.
+
+    Its two output channels are the even and the odd samples of the result. Oracle: resampling.upsample_by_two. Notebook 11.
+    """
+
+    def __init__(self, filt: SincFilter) -> None:
+        super().__init__()
+        even, odd = resampling.polyphase_branches(filt)  # 2Z - 1 and 2Z - 2 taps; both are symmetric
+        taps = torch.from_numpy(np.stack([even, np.concatenate([[0.0], odd])])).float()
+        self.register_buffer("taps", taps[:, None], persistent=False)  # (2, 1, 2Z - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        phases = nn.functional.conv1d(x, self.taps, padding=self.taps.shape[-1] // 2)  # (B, 2, T)
+        return phases.transpose(1, 2).reshape(x.shape[0], 1, -1)

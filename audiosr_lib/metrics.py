@@ -11,6 +11,9 @@ ln 10 = 2.3026 times the other. NumPy only; signals ``(T,)`` at 44.1 kHz. Notebo
 
 from __future__ import annotations
 
+import importlib.util
+from functools import cache
+
 import numpy as np
 
 from audiosr_lib import spectral
@@ -94,6 +97,48 @@ def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
         "lsd_low_log10": _lsd(difference[~high]),
         "lsd_high_log10": _lsd(difference[high]),
     }
+
+
+VISQOL_RATE = 48000  # Hz, of its audio mode
+VISQOL_SECONDS = 1.2  # it compares patches of half a second and wants more than one
+
+
+def has_visqol() -> bool:
+    """Whether ViSQOL is installed: it is optional, for a part of it must be compiled."""
+    return importlib.util.find_spec("visqol") is not None
+
+
+@cache
+def _visqol():
+    from visqol import VisqolApi
+
+    api = VisqolApi()
+    api.create(mode="audio")
+    return api
+
+
+def visqol(y_hat: np.ndarray, y: np.ndarray) -> float:
+    """Predicted mean opinion score of y_hat beside y, 1 (bad) to about 4.7 (no difference): ViSQOL in its audio mode.
+
+    A model of hearing compares the two in 32 bands up to 20 kHz, then maps the similarity to listeners' scores of coded music.
+
+    Parameters
+    ----------
+    y_hat, y : (T,) at 44.1 kHz, at least `VISQOL_SECONDS` long; brought to 48 kHz here.
+
+    Raises
+    ------
+    ValueError : shorter signals. ImportError : visqol-python is not installed.
+
+    Source: Hines et al. (2015), Chinen et al. (2020). Notebook 11.
+    """
+    import soxr
+
+    y_hat, y = _check(y_hat, y)
+    if len(y) < VISQOL_SECONDS * SR_HIGH:
+        raise ValueError(f"ViSQOL needs at least {VISQOL_SECONDS} s, got {len(y) / SR_HIGH:.2f} s")
+    at_48k = [soxr.resample(v, SR_HIGH, VISQOL_RATE, quality="VHQ") for v in (y, y_hat)]
+    return float(_visqol().measure_from_arrays(*at_48k, VISQOL_RATE).moslqo)
 
 
 def bootstrap_interval(

@@ -36,6 +36,10 @@ class Profile:
     timing_seconds: float  # audio upsampled by each method, once per repeat
     timing_repeats: int
     bootstrap: int = 2000
+    # the audit of notebook 11
+    audit_utterances: int  # per speaker and corpus
+    perceptual_utterances: int  # in all, scored by ViSQOL
+    compile_network: bool  # time it compiled, too: compiling takes half a minute
 
 
 PROFILES = {
@@ -55,6 +59,9 @@ PROFILES = {
             timing_seconds=1.0,
             timing_repeats=2,
             bootstrap=200,
+            audit_utterances=2,
+            perceptual_utterances=1,
+            compile_network=False,
         ),
         Profile(
             name="quick",
@@ -69,6 +76,9 @@ PROFILES = {
             test_utterances=20,
             timing_seconds=8.0,
             timing_repeats=3,
+            audit_utterances=10,
+            perceptual_utterances=12,
+            compile_network=True,
         ),
         Profile(
             name="coursework",
@@ -83,6 +93,9 @@ PROFILES = {
             test_utterances=None,
             timing_seconds=60.0,
             timing_repeats=5,
+            audit_utterances=50,
+            perceptual_utterances=80,
+            compile_network=True,
         ),
     )
 }

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosr_lib import corpora, dataset, files, paths, plotting, profiles
+from audiosr_lib import claims, corpora, dataset, files, paths, plotting, profiles
 from audiosr_lib.profiles import Profile
 
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
@@ -100,7 +100,7 @@ class Run:
     def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
         fragment = files.read_json(self._fragment_file)
         names = [p.relative_to(self.staging).as_posix() for p in written]
-        entry = {"id": artifact_id, "title": title, "notebook": self.notebook, "files": names,
+        entry = {"id": artifact_id, "title": title, "notebook": self.notebook, "cell": claims.current_cell(), "files": names,
                  "sha256": {n: files.sha256_of(p) for n, p in zip(names, written, strict=True)}} | more  # fmt: skip
         fragment["artifacts"] = [a for a in fragment["artifacts"] if a["id"] != artifact_id] + [entry]
         files.write_json(self._fragment_file, fragment)
@@ -118,9 +118,9 @@ class Run:
             fig.savefig(path, format="svg", dpi=120, bbox_inches="tight", metadata={"Date": None})
         self._register(f"figure-{number}", title, written)
 
-    def table(self, frame, number: str, title: str, digits: int = 3) -> None:
-        """Save a pandas frame as table-NUMBER.csv, every digit, and .md, rounded."""
-        csv_file, md_file = (self.staging / f"table-{number}.{suffix}" for suffix in ("csv", "md"))
+    def table(self, frame, number: str, title: str, digits: int = 3, stem: str = "") -> None:
+        """Save a pandas frame as table-NUMBER.csv, every digit, and .md, rounded; `stem` names another place than table-NUMBER."""
+        csv_file, md_file = (self.staging / f"{stem or f'table-{number}'}.{suffix}" for suffix in ("csv", "md"))
         files.write_text(csv_file, frame.to_csv(index=False))
         files.write_text(md_file, f"**Table {number}** - {title}\n\n{frame.to_markdown(index=False, floatfmt=f'.{digits}f')}\n")
         self._register(f"table-{number}", title, [csv_file, md_file])
@@ -154,6 +154,13 @@ class Run:
         with files.aside(file) as path:
             sf.write(path, scaled, sr, format="FLAC", subtype="PCM_16")
         self._register(f"clip-{name}", title, [file, note], seconds=round(len(x) / sr, 3), sample_rate=sr)
+
+    def folders(self) -> list[Path]:
+        """Where tables of earlier notebooks are to be looked for: in the record in the making; in a notebook played with by hand also in
+        the last run's and in the published one, for they need not be of one run there."""
+        if os.environ.get(BY_COMMAND):
+            return [self.staging]
+        return [self.staging, paths.staging(self.profile.name), paths.figures(self.profile.name)]
 
     def progress(self, text: str) -> None:
         """Say how far a long cell is; the command line shows it, the notebook stays quiet."""

@@ -6,6 +6,7 @@ only ever slows one down. Warm-up, and with it numba's compilation, is left out.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,3 +51,30 @@ def real_time_ratios(
             method(x_low)
             rounds[name].append(len(x_low) / SR_LOW / (time.perf_counter() - started))
     return [Speed(name, max(ratios), tuple(ratios)) for name, ratios in rounds.items()]
+
+
+def peak_memory_bytes(function: Callable[[], object], every_seconds: float = 0.002) -> int:
+    """How far the resident memory of this process rises above its present level while `function` runs, in bytes.
+
+    Sampled, so a peak shorter than `every_seconds` can be missed; memory that the allocator kept from an earlier call is not seen, so
+    call it before anything else has run the same work. On a GPU ask torch instead.
+    """
+    import psutil
+
+    process = psutil.Process()
+    before = peak = process.memory_info().rss
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(every_seconds):
+            peak = max(peak, process.memory_info().rss)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        function()
+    finally:
+        done.set()
+        thread.join()
+    return max(peak, process.memory_info().rss) - before

@@ -1,0 +1,345 @@
+"""The coursework's claims and, for each, a verdict that is computed from the tables and logs of a run.
+
+A claim knows what the source prints and how to judge it. A judge reads numbers from the files of a record, nothing else, and compares;
+no verdict is written down anywhere. `verdicts` makes the table of all of them, notebook 11 saves it as tables/claims.csv, and
+``tests/test_claims.py`` derives it anew from the record, and checks that each verdict turns when the numbers behind it are changed.
+
+The five verdicts:
+
+    reproduced                            a number in our range, a formula equal to an independent program's, a statement that holds
+    reproduced under another convention   the same, but only with a convention that the source does not state
+    not reproduced                        an outcome of measurement that came out otherwise here
+    wrong in the source                   a statement or formula that cannot be right, whatever one measures
+    not testable here                     this run lacks what it takes, such as the VCTK recordings
+
+*In our range* means, for Table 2, between the lowest and the highest of the test speakers' own means: other recordings are other
+speakers, and a bootstrap interval over our utterances says nothing of them. The interval is listed beside it. Notebook 11.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from audiosr_lib import files
+from audiosr_lib.dataset import NotPrepared
+
+REPRODUCED = "reproduced"
+OTHER_CONVENTION = "reproduced under another convention"
+NOT_REPRODUCED = "not reproduced"
+WRONG = "wrong in the source"
+NOT_TESTABLE = "not testable here"
+VERDICTS = (REPRODUCED, OTHER_CONVENTION, NOT_REPRODUCED, WRONG, NOT_TESTABLE)
+
+FINDINGS = "data-findings.csv"
+SPEED_FACTOR = 1.5  # the coursework does not name its machine: a speed counts as reproduced within this factor either way
+
+
+# --- what notebook 11 measures by the way ----------------------------------------------------------
+
+
+def current_cell() -> int:
+    """Number of the running notebook cell, as in "In [7]"; 0 outside of IPython."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "execution_count", 0)
+
+
+@dataclass
+class Findings:
+    """Named numbers that a notebook measures, each with the cell that measured it; they become data-findings.csv."""
+
+    notebook: str
+    rows: list[dict] = field(default_factory=list)
+
+    def add(self, name: str, value: float, note: str = "") -> None:
+        """Store a number under a name; ValueError for a name that is taken, or a value that is not a finite number."""
+        if any(r["name"] == name for r in self.rows):
+            raise ValueError(f"there is a finding called {name} already")
+        if not np.isfinite(float(value)):
+            raise ValueError(f"the finding {name} is {value}: store a finite number")
+        self.rows.append({"name": name, "value": float(value), "note": note, "cell": f"{self.notebook} [{current_cell()}]"})
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+
+# --- the files of a record --------------------------------------------------------------------------
+
+
+class Evidence:
+    """Numbers of a record's CSV files; every number that a judge asks for is noted in `reads`.
+
+    Parameters
+    ----------
+    folders : where to look for a file, first found first: the record in the making, a published one.
+    changed : {(file, column, row): value}, numbers to be taken in place of the file's; the tests use it.
+    """
+
+    def __init__(self, folders: Path | Sequence[Path], changed: dict[tuple[str, str, int], float] | None = None) -> None:
+        self.folders = [folders] if isinstance(folders, Path) else list(folders)
+        self.changed = changed or {}
+        self.reads: dict[tuple[str, str, int], float] = {}
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._cells: dict[str, str] | None = None
+
+    def frame(self, file: str) -> pd.DataFrame:
+        """A CSV file of the record; NotPrepared if it is in none of the folders."""
+        if file not in self._frames:
+            found = [f / file for f in self.folders if (f / file).exists()]
+            if not found:
+                raise NotPrepared(f"there is no {file} among the tables of this run: run notebooks 07 to 11 of its profile first")
+            self._frames[file] = pd.read_csv(found[0])
+        return self._frames[file]
+
+    def _rows(self, file: str, where: dict) -> list[int]:
+        frame = self.frame(file)
+        mask = np.ones(len(frame), dtype=bool)
+        for column, value in where.items():
+            mask &= (frame[column] == value).to_numpy()
+        return [int(i) for i in np.nonzero(mask)[0]]
+
+    def numbers(self, file: str, column: str, **where: str) -> np.ndarray:
+        """A column of the rows that `where` selects, all rows without it; KeyError if there is none."""
+        rows = self._rows(file, where)
+        if not rows:
+            raise KeyError(f"{file} has no row with {where}")
+        values = []
+        for row in rows:
+            key = (file, column, row)
+            value = float(self.frame(file)[column].iloc[row])
+            value = self.changed.get(key, value)
+            self.reads[key] = value
+            values.append(value)
+        return np.array(values)
+
+    def number(self, file: str, column: str, **where: str) -> float:
+        """One number; KeyError unless `where` selects exactly one row."""
+        found = self.numbers(file, column, **where)
+        if len(found) != 1:
+            raise KeyError(f"{file} has {len(found)} rows with {where}, one is wanted")
+        return float(found[0])
+
+    def finding(self, name: str) -> float:
+        """A number that notebook 11 measured by the way."""
+        return self.number(FINDINGS, "value", name=name)
+
+    def has(self, name: str) -> bool:
+        """Whether this run has something that a claim needs; noted by notebook 11 as the finding has_NAME, 1 or 0."""
+        return self.finding(f"has_{name}") > 0.5
+
+    def cell(self, file: str) -> str:
+        """Notebook and cell that made a file, "10_results_tables [22]"."""
+        if self._cells is None:
+            self._cells = {}
+            for folder in reversed(self.folders):
+                fragments = [files.read_json(f) for f in sorted((folder / "fragments").glob("*.json"))]
+                manifest = [files.read_json(folder / "manifest.json")] if (folder / "manifest.json").exists() else []
+                for a in (a for part in fragments + manifest for a in part["artifacts"]):
+                    self._cells |= {name: f"{a['notebook']} [{a.get('cell', 0)}]" for name in a["files"]}
+        return self._cells.get(file, "")
+
+    def cell_of_finding(self, name: str) -> str:
+        (row,) = self._rows(FINDINGS, {"name": name})
+        return str(self.frame(FINDINGS)["cell"].iloc[row])
+
+
+# --- judging ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge found: our value in words, its interval if it has one, under which convention, and what shows it."""
+
+    ours: str
+    verdict: str
+    convention: str = ""
+    low: float = np.nan
+    high: float = np.nan
+    shown: str = ""  # a file of the record, or "finding:NAME"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the source."""
+
+    id: str
+    section: str
+    text: str
+    printed: str
+    judge: Callable[[Evidence], Judgement]
+    headline: bool = False  # listed in README.md
+
+
+Judge = Callable[[Evidence], Judgement]
+
+
+def when(holds: bool, otherwise: str) -> str:
+    """`REPRODUCED` if it holds, else the other verdict."""
+    return REPRODUCED if holds else otherwise
+
+
+def fact(name: str, right: Callable[[float], bool], *, otherwise: str = WRONG, form: str = "{:g}", convention: str = "") -> Judge:
+    """A statement about one finding: reproduced if `right` says so."""
+
+    def judge(e: Evidence) -> Judgement:
+        value = e.finding(name)
+        return Judgement(form.format(value), when(right(value), otherwise), convention, shown=f"finding:{name}")
+
+    return judge
+
+
+def formula(name: str, tolerance: float, convention: str = "", instead: str = "", instead_convention: str = "") -> Judge:
+    """A printed formula against an independent implementation: reproduced if the difference stored as `name` is within `tolerance`.
+
+    `instead` names the difference under another reading of the formula; if only that one is small, the convention is another.
+    """
+
+    def judge(e: Evidence) -> Judgement:
+        difference = e.finding(name)
+        if difference <= tolerance:
+            return Judgement(f"difference {difference:.1g}", REPRODUCED, convention, shown=f"finding:{name}")
+        if instead and (other := e.finding(instead)) <= tolerance:
+            return Judgement(f"difference {difference:.2g}, otherwise {other:.1g}", OTHER_CONVENTION, instead_convention, shown=f"finding:{instead}")
+        return Judgement(f"difference {difference:.2g}", WRONG, convention, shown=f"finding:{name}")
+
+    return judge
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way of computing a printed number: our mean, its interval, and the range of the speakers' means."""
+
+    convention: str
+    value: float
+    low: float
+    high: float
+    least: float
+    greatest: float
+    file: str
+
+
+def printed_number(printed: float, readings: Sequence[Callable[[Evidence], Reading]], digits: int = 2) -> Judge:
+    """A number of Table 2: the first reading is the convention as stated; the further ones are tried in turn."""
+
+    def judge(e: Evidence) -> Judgement:
+        first = None
+        for make in readings:
+            r = make(e)
+            first = first or r
+            if r.least <= printed <= r.greatest:
+                verdict = REPRODUCED if r is first else OTHER_CONVENTION
+                words = f"{r.value:.{digits}f}, speakers {r.least:.{digits}f} to {r.greatest:.{digits}f}"
+                return Judgement(words, verdict, r.convention, r.low, r.high, r.file)
+        words = f"{first.value:.{digits}f}, speakers {first.least:.{digits}f} to {first.greatest:.{digits}f}"
+        return Judgement(words, NOT_REPRODUCED, first.convention, first.low, first.high, first.file)
+
+    return judge
+
+
+def table2(measure: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
+    """The reading of notebook 10: Table 2, and the means by speaker behind it."""
+
+    def make(e: Evidence) -> Reading:
+        mean, low, high = (e.number("table-2.csv", c, measure=measure, system=system) for c in ("mean", "low", "high"))
+        speakers = e.numbers("data-per-speaker.csv", measure, system=system)
+        return Reading(convention, mean, low, high, speakers.min(), speakers.max(), "table-2.csv")
+
+    return make
+
+
+def lsd_with_clamp(system: str, clamp: float) -> Callable[[Evidence], Reading]:
+    """LSD with the natural logarithm and another clamp, from notebook 11."""
+
+    def make(e: Evidence) -> Reading:
+        file, where = "data-lsd-conventions.csv", {"system": system, "clamp": clamp}
+        mean, low, high, least, greatest = (e.number(file, c, **where) for c in ("lsd_ln", "low", "high", "least", "greatest"))
+        return Reading(f"natural logarithm, power clamped at {clamp:g}", mean, low, high, least, greatest, file)
+
+    return make
+
+
+def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
+    """A hypothesis of notebook 11 about the printed SNR, at its best parameter."""
+
+    def make(e: Evidence) -> Reading:
+        file = "data-snr-hypotheses.csv"
+        value, least, greatest = (e.number(file, f"{c}_{system}", name=name) for c in ("predicted", "least", "greatest"))
+        return Reading(convention, value, np.nan, np.nan, least, greatest, file)
+
+    return make
+
+
+def paired(measure: str, system: str, against: str, sign: int, *, file: str = "data-paired-differences.csv", unit: str = "", **where: str) -> Judge:
+    """`system` better than `against`: the interval of the paired difference lies wholly on the side of `sign`."""
+
+    def judge(e: Evidence) -> Judgement:
+        mean, low, high = (e.number(file, c, measure=measure, system=system, against=against, **where) for c in ("mean", "low", "high"))
+        holds = low > 0 if sign > 0 else high < 0
+        decided = "" if low > 0 or high < 0 else ", not decided"
+        return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), "paired difference", low, high, file)
+
+    return judge
+
+
+def speed(method: str, printed: float) -> Judge:
+    """A real-time ratio of Table 3, on a machine that the source does not name."""
+
+    def judge(e: Evidence) -> Judgement:
+        ratio, slowest = (e.number("table-3.csv", c, method=method) for c in ("real_time_ratio", "slowest_round"))
+        holds = printed / SPEED_FACTOR <= ratio <= printed * SPEED_FACTOR
+        return Judgement(f"{ratio:.1f}", when(holds, NOT_REPRODUCED), f"within a factor of {SPEED_FACTOR}", slowest, ratio, "table-3.csv")
+
+    return judge
+
+
+def speed_quotient(above: str, below: str, printed: float) -> Judge:
+    """How many times as fast one method is as another: free of the machine, if both ran on it."""
+
+    def judge(e: Evidence) -> Judgement:
+        ratio = e.number("table-3.csv", "real_time_ratio", method=above) / e.number("table-3.csv", "real_time_ratio", method=below)
+        holds = printed / SPEED_FACTOR <= ratio <= printed * SPEED_FACTOR
+        return Judgement(f"{ratio:.2f}", when(holds, NOT_REPRODUCED), f"within a factor of {SPEED_FACTOR}", shown="table-3.csv")
+
+    return judge
+
+
+def turns_up(values: np.ndarray, tolerance: float = 0.02) -> bool:
+    """Whether a curve, raw and smoothed, ends more than `tolerance` above its minimum. Notebook 09 has the same question."""
+    smooth = pd.Series(values).ewm(alpha=0.5).mean().to_numpy()
+    return all(curve[-1] > (1 + tolerance) * curve.min() for curve in (np.asarray(values, float), smooth))
+
+
+# --- the table --------------------------------------------------------------------------------------
+
+
+def verdicts(claims: Iterable[Claim], folders: Path | Sequence[Path], changed: dict | None = None) -> pd.DataFrame:
+    """The table of claims, derived from the files of a record.
+
+    Parameters
+    ----------
+    claims : `coursework.CLAIMS`. folders, changed : as for `Evidence`.
+
+    Returns
+    -------
+    One row a claim: id, section, claim, coursework, ours, low, high, convention, verdict, cell.
+
+    Raises
+    ------
+    NotPrepared : a table is missing. KeyError : it lacks a row.
+    """
+    evidence = Evidence(folders, changed)
+    rows = []
+    for claim in claims:
+        j = claim.judge(evidence)
+        if j.verdict not in VERDICTS:
+            raise ValueError(f"claim {claim.id}: {j.verdict!r} is no verdict")
+        name = j.shown.partition("finding:")[2]
+        cell = evidence.cell_of_finding(name) if name else evidence.cell(j.shown)
+        rows.append({"id": claim.id, "section": claim.section, "claim": claim.text, "coursework": claim.printed, "ours": j.ours,
+                     "low": j.low, "high": j.high, "convention": j.convention, "verdict": j.verdict, "cell": cell})  # fmt: skip
+    return pd.DataFrame(rows)
