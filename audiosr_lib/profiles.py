@@ -36,6 +36,11 @@ class Profile:
     timing_seconds: float  # audio upsampled by each method, once per repeat
     timing_repeats: int
     bootstrap: int = 2000
+    unseen: tuple[str, ...] = ()  # corpora whose test split notebook 11 tests on, besides that of the run's own corpus
+
+    def unseen_beside(self, corpus: str) -> tuple[str, ...]:
+        """Names of the unseen corpora in a run on `corpus`, which has been seen."""
+        return tuple(name for name in self.unseen if name != corpus)
 
 
 PROFILES = {
@@ -69,6 +74,7 @@ PROFILES = {
             test_utterances=20,
             timing_seconds=8.0,
             timing_repeats=3,
+            unseen=("klettres", "ktuberling"),
         ),
         Profile(
             name="coursework",
@@ -83,6 +89,7 @@ PROFILES = {
             test_utterances=None,
             timing_seconds=60.0,
             timing_repeats=5,
+            unseen=("klettres", "ktuberling", "tuxpaint"),
         ),
     )
 }
