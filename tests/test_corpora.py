@@ -198,9 +198,9 @@ def test_synthetic_is_made_once_and_always_the_same(table, monkeypatch):
     table["synthetic"] |= {"utterances": 1, "seconds": 0.2}
     corpus = corpora.open_corpus("synthetic")
     first = corpora.content_hash(corpora.fetch(corpus))
-    monkeypatch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
-    corpora.fetch(corpus)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:  # to undo everything would undo AUDIOSR_HOME, too
+        patch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
+        corpora.fetch(corpus)
     entry = corpora.registry()["synthetic"] | {"utterances": 1, "seconds": 0.2}
     again = corpora.Corpus("again", entry, paths.raw("again"))
     assert corpora.content_hash(corpora.fetch(again)) == first
