@@ -73,6 +73,15 @@ class Corpus:
     def licence(self) -> str:
         return self.entry["licence"]
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return splits_of(self.entry)
+
+
+def splits_of(entry: dict) -> tuple[str, ...]:
+    """Splits that a registry entry must fill: `test` alone if it names no other, for a corpus that is never trained on; else all three."""
+    return ("test",) if set(entry.get("splits", ())) == {"test"} else SPLITS
+
 
 def registry() -> dict:
     """data/corpora.toml as a dictionary; its table `keep` holds the thresholds, every other one a corpus."""
@@ -82,14 +91,14 @@ def registry() -> dict:
 def open_corpus(name: str) -> Corpus:
     """The corpus called `name`, or the folder of that path.
 
-    Raises CorpusError for a name that is neither, listing the names there are.
+    Raises CorpusError for a name that is neither, listing the names one can train on.
     """
     table = registry()
-    names = [n for n in table if n not in ("keep", "folder")]
-    if name in names:
+    if name in table and name not in ("keep", "folder"):
         return Corpus(name, table[name], paths.raw(name))
     folder = Path(name).expanduser()
     if not folder.is_dir():
+        names = [n for n, entry in table.items() if n not in ("keep", "folder") and splits_of(entry) == SPLITS]
         raise CorpusError(f"no corpus and no folder called {name!r}: choose {', '.join(names)}, or give an existing folder")
     folder = folder.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
@@ -105,7 +114,7 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
 
     Named splits come from the registry; for vctk every other speaker is trained on, elsewhere is in no split.
     For a folder, speakers are ordered by a hash of their names and dealt out by the registry's shares, at least one
-    to each split. Raises CorpusError if a split would stay empty.
+    to each split. Raises CorpusError if a split of the corpus would stay empty.
     """
     speakers = sorted(set(speakers))
     if corpus.entry["kind"] == "folder":
@@ -122,7 +131,7 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
     default = "train" if corpus.entry["kind"] == "vctk" else None
     dropped = set(corpus.entry.get("left_out_speakers", ()))
     result = {s: None if s in dropped else named.get(s, default) for s in speakers}
-    missing = [split for split in SPLITS if split not in result.values()]
+    missing = [split for split in corpus.splits if split not in result.values()]
     if missing:
         raise CorpusError(
             f"{corpus.name}: no speaker of the split(s) {', '.join(missing)} is on disk; "
@@ -132,10 +141,10 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
 
 
 def speaker_of(corpus: Corpus, path: Path) -> str:
-    """Speaker of a recording: the language of a tuxpaint file, elsewhere the first folder below the corpus."""
+    """Speaker of a recording: the language of a tuxpaint file, elsewhere the first folder below the corpus or its `inside`."""
     if corpus.entry["kind"] == "tuxpaint":
         return path.stem.rpartition("_desc")[2].lstrip("_") or "en"
-    relative = path.relative_to(corpus.folder)
+    relative = path.relative_to(corpus.folder / corpus.entry.get("inside", ""))
     return relative.parts[0] if len(relative.parts) > 1 else "(no sub-folder)"
 
 
@@ -159,7 +168,7 @@ def list_recordings(corpus: Corpus) -> list[Recording]:
 def fetch(corpus: Corpus) -> Path:
     """Make sure the recordings are on this machine; returns their folder. A second call finds them and does nothing.
 
-    Raises CorpusError naming the three ways to a corpus if nothing can be had, or what else is wrong.
+    Raises CorpusError naming the ways to the corpus if nothing can be had, or what else is wrong.
     """
     kind = corpus.entry["kind"]
     if kind == "folder":
@@ -170,7 +179,8 @@ def fetch(corpus: Corpus) -> Path:
         return corpus.folder
     corpus.folder.mkdir(parents=True, exist_ok=True)
     try:
-        how = {"tuxpaint": _fetch_tuxpaint, "vctk": _fetch_vctk, "synthetic": _make_synthetic}[kind](corpus)
+        fetchers = {"tuxpaint": _fetch_tuxpaint, "package": _fetch_package, "vctk": _fetch_vctk, "synthetic": _make_synthetic}
+        how = fetchers[kind](corpus)
     except DownloadError as error:
         raise CorpusError(f"{three_ways()}\n\nWhat was tried for {corpus.name}:\n{error}") from error
     files.write_json(marker, {"corpus": corpus.name, "how": how, "content_sha256": content_hash(corpus.folder)})
@@ -189,10 +199,12 @@ def three_ways() -> str:
     )
 
 
-def content_hash(folder: Path) -> str:
-    """SHA-256 over the sorted relative names and hashes of all recordings below `folder`."""
+def content_hash(folder: Path, speakers: set[str] | None = None) -> str:
+    """SHA-256 over the sorted relative names and hashes of the recordings below `folder`, or of its sub-folders called `speakers`."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
+        if speakers is not None and path.relative_to(folder).parts[0] not in speakers:
+            continue
         digest.update(f"{path.relative_to(folder).as_posix()} {files.sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
@@ -214,42 +226,81 @@ def _extract(target: Path, source) -> None:
         raise DownloadError(f"cannot write {target.name}: {error.strerror}. Make room and start again.") from error
 
 
-def _extract_stamps(corpus: Corpus, archive: tarfile.TarFile) -> int:
-    """Descriptions of the wanted languages, and the licence, out of a tuxpaint-stamps archive; returns how many."""
-    wanted = {s for members in corpus.entry["splits"].values() for s in members} | set(corpus.entry["candidates"])
+def _wanted(corpus: Corpus) -> set[str]:
+    """Speakers whose recordings are extracted: those of the splits, and those that are listed to be measured and left out."""
+    return {s for members in corpus.entry["splits"].values() for s in members} | set(corpus.entry.get("candidates", ()))
+
+
+def _extract_recordings(corpus: Corpus, archive: tarfile.TarFile) -> int:
+    """Recordings of the wanted speakers, and the licence, out of an archive; returns how many.
+
+    The registry's `inside` is the folder in the archive, and here, below which they lie; `recordings` matches their file names.
+    """
+    inside, wanted = corpus.entry["inside"], _wanted(corpus)
     count = 0
     for member in archive:
         path = Path(member.name)
         if member.isfile() and path.name in ("copyright", "COPYING.txt"):
             _extract(corpus.folder / path.name, archive.extractfile(member))
-        if not member.isfile() or "stamps" not in path.parts or ".." in path.parts or not re.search(r"_desc(_[^_]+)?\.ogg$", path.name):
+        if not member.isfile() or inside not in path.parts or ".." in path.parts or not re.search(corpus.entry["recordings"], path.name):
             continue
-        if speaker_of(corpus, path) not in wanted:
+        target = corpus.folder.joinpath(*path.parts[path.parts.index(inside) :])
+        if speaker_of(corpus, target) not in wanted:
             continue
-        below = path.parts[path.parts.index("stamps") + 1 :]
-        _extract(corpus.folder / "stamps" / Path(*below), archive.extractfile(member))
+        _extract(target, archive.extractfile(member))
         count += 1
     return count
+
+
+def _unpack_package(corpus: Corpus) -> str:
+    """Fetch a corpus' package by the distribution's client and extract its recordings; DownloadError if that cannot be done."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DownloadError("this machine has no apt-get and dpkg-deb, the package client of Debian and Ubuntu")
+    package = _download_package(corpus.entry["package"], corpus.folder)
+    shutil.rmtree(corpus.folder / corpus.entry["inside"], ignore_errors=True)  # or what lies there would stand beside the right files
+    try:
+        command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE) as unpack,
+            tarfile.open(fileobj=unpack.stdout, mode="r|") as archive,
+        ):
+            count = _extract_recordings(corpus, archive)
+    except tarfile.TarError as error:
+        raise DownloadError(f"{package.name} could not be unpacked ({error})") from error
+    if unpack.returncode or not count:
+        raise DownloadError(f"{package.name} could not be unpacked")
+    package.unlink()
+    return f"package {package.stem}"
+
+
+def _fetch_package(corpus: Corpus) -> str:
+    """By the distribution's package client, or the package's folder laid by hand. No other place is known.
+
+    Raises CorpusError that says how to lay it by hand.
+    """
+    entry = corpus.entry
+    laid = corpus.folder / entry["inside"]
+    if content_hash(laid, _wanted(corpus)) == entry["content_sha256"]:
+        return f"{entry['package']} {entry['version']}, laid by hand"
+    try:
+        return _unpack_package(corpus)
+    except DownloadError as error:
+        other = f"; what lies there now is not the whole of version {entry['version']}" if laid.exists() else ""
+        raise CorpusError(
+            f"{corpus.name} comes with the Debian package {entry['package']} alone, and it could not be had: {error}. "
+            f"By hand: unpack version {entry['version']} of that package (dpkg-deb -x; elsewhere ar x, then tar xf data.tar.xz), "
+            f"put its folder {entry['folder']} into {paths.shown(corpus.folder)}/, and run again{other}."
+        ) from error
 
 
 def _fetch_tuxpaint(corpus: Corpus) -> str:
     """By the distribution's package client where there is one, else the upstream tarball."""
     tarball = corpus.folder / corpus.entry["archive"]
     problem = ""
-    if not tarball.exists() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+    if not tarball.exists():
         try:
-            package = _download_package(corpus.entry["package"], corpus.folder)
-            command = ["dpkg-deb", "--fsys-tarfile", str(package)]
-            with (
-                subprocess.Popen(command, stdout=subprocess.PIPE) as unpack,
-                tarfile.open(fileobj=unpack.stdout, mode="r|") as archive,
-            ):
-                count = _extract_stamps(corpus, archive)
-            if unpack.returncode == 0 and count:
-                package.unlink()
-                return f"package {package.stem}"
-            problem = f"{package.name} could not be unpacked"
-        except (DownloadError, tarfile.TarError) as error:
+            return _unpack_package(corpus)
+        except DownloadError as error:
             problem = str(error)
     try:
         download.fetch(corpus.entry["upstream"], tarball, size=corpus.entry["archive_bytes"])
@@ -257,7 +308,7 @@ def _fetch_tuxpaint(corpus: Corpus) -> str:
         raise DownloadError("\n".join(filter(None, [problem, str(error)]))) from error
     try:
         with tarfile.open(tarball) as archive:
-            count = _extract_stamps(corpus, archive)
+            count = _extract_recordings(corpus, archive)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         said = str(error).partition("\n")[0].rstrip(":")
         raise DownloadError(f"{tarball.name} is damaged ({said}): delete it and start again") from error
@@ -293,7 +344,10 @@ def _download_package(package: str, folder: Path) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, check=False)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, check=False)
+    except subprocess.TimeoutExpired:
+        return "no end after half an hour"
     return done.stderr if done.returncode else ""
 
 

@@ -45,10 +45,11 @@ def summary(corpus: str) -> dict:
     """
     file = paths.prepared(corpus) / "corpus.json"
     if not file.exists():
-        raise NotPrepared(
-            f"the corpus {corpus!r} is not prepared on this machine. Run notebook 07_data_preparation, or on the command line "
-            f"./run_all.sh --corpus {corpus} --only 07, and come back."
-        )
+        command = f"./run_all.sh --corpus {corpus} --only 07"
+        how = f"Run notebook 07_data_preparation, or on the command line {command}, and come back."
+        if corpora.splits_of(corpora.registry().get(corpus, {})) != corpora.SPLITS:
+            how = "It is only tested on, in notebook 11: ./run_all.sh --only 11 fetches and prepares it."
+        raise NotPrepared(f"the corpus {corpus!r} is not prepared on this machine. {how}")
     return files.read_json(file)
 
 
@@ -56,13 +57,15 @@ class PairedSplit:
     """One split of a prepared corpus: low-resolution inputs x and targets y, both at 44.1 kHz.
 
     `utterances` lists them in a fixed order. Opening maps the files; nothing is read until it is asked for.
-    Raises NotPrepared if the corpus is not there, ValueError for an unknown split.
+    Raises NotPrepared if the corpus is not there, ValueError for an unknown split, or one that a corpus only tested on does not have.
     """
 
     def __init__(self, corpus: str, split: str) -> None:
-        summary(corpus)
+        about = summary(corpus)
         if split not in corpora.SPLITS:
             raise ValueError(f"no split {split!r}: choose one of {', '.join(corpora.SPLITS)}")
+        if split not in about["speakers"]:
+            raise ValueError(f"the corpus {corpus!r} has no split {split!r}: it is only tested on, never trained on")
         folder: Path = paths.prepared(corpus)
         self.corpus, self.split = corpus, split
         with open(folder / "index.csv", newline="", encoding="utf-8") as f:

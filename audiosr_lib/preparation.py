@@ -198,7 +198,7 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
     require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
     tasks = tasks_of(recordings, keep)
     try:
-        with Journal(partial) as journal:
+        with Journal(partial, corpus.splits) as journal:
             todo = tasks[len(journal.rows) :]
             bar = tqdm(total=len(tasks), initial=len(journal.rows), desc=f"preparing {corpus.name}", unit="file",
                        disable=not (progress and sys.stderr.isatty()))  # fmt: skip
@@ -251,8 +251,9 @@ class Journal:
     A row is written after its samples, so a cut leaves at most samples without a row: they are cut off when it is opened again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
         self.folder = folder
+        self.splits = splits
         self.rows: list[dict] = []
         self.file = folder / "journal.jsonl"
 
@@ -262,9 +263,9 @@ class Journal:
             whole = self.file.read_bytes()
             whole = whole[: whole.rfind(b"\n") + 1]
             self.rows = [json.loads(line) for line in whole.splitlines()]
-        if any(self._size(s, side) < 2 * self._length(s) for s in corpora.SPLITS for side in "xy"):
+        if any(self._size(s, side) < 2 * self._length(s) for s in self.splits for side in "xy"):
             self.rows, whole = [], b""  # samples were lost, as in a power cut: begin anew
-        self.lengths = {s: self._length(s) for s in corpora.SPLITS}
+        self.lengths = {s: self._length(s) for s in self.splits}
         self.samples = {}
         for split, length in self.lengths.items():
             for side in "xy":
@@ -306,12 +307,13 @@ class Journal:
 def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
     """Write index.csv, left_out.csv and, last, corpus.json."""
     kept = [r for r in rows if "reason" not in r]
-    for split in corpora.SPLITS:
+    for split in corpus.splits:
         if not any(r["split"] == split for r in kept):
             reasons = sorted({r["reason"].partition(":")[0] for r in rows if r["split"] == split and "reason" in r})
+            needed = " from at least three speakers" if corpus.splits == corpora.SPLITS else ""
             raise CorpusError(
                 f"{corpus.name}: no recording of the split {split!r} was kept ({'; '.join(reasons) or 'there is none'}). "
-                "The study needs full-band recordings at 44.1 kHz or more from at least three speakers."
+                f"The study needs full-band recordings at 44.1 kHz or more{needed}."
             )
     with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
         writer = csv.DictWriter(f, INDEX_FIELDS, extrasaction="ignore")
@@ -330,9 +332,9 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
         "sample_rate": SR_HIGH,
-        "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpora.SPLITS},
-        "utterances": {s: sum(r["split"] == s for r in kept) for s in corpora.SPLITS},
-        "seconds": {s: round(sum(r["length"] for r in kept if r["split"] == s) / SR_HIGH, 1) for s in corpora.SPLITS},
+        "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpus.splits},
+        "utterances": {s: sum(r["split"] == s for r in kept) for s in corpus.splits},
+        "seconds": {s: round(sum(r["length"] for r in kept if r["split"] == s) / SR_HIGH, 1) for s in corpus.splits},
         "left_out": len(rows) - len(kept),
         "keep": corpora.registry()["keep"],
     }

@@ -40,6 +40,11 @@ class Profile:
     audit_utterances: int  # per speaker and corpus
     perceptual_utterances: int  # in all, scored by ViSQOL
     compile_network: bool  # time it compiled, too: compiling takes half a minute
+    unseen: tuple[str, ...] = ()  # corpora whose test split notebook 11 tests on, besides that of the run's own corpus
+
+    def unseen_beside(self, corpus: str) -> tuple[str, ...]:
+        """Names of the unseen corpora in a run on `corpus`, which has been seen."""
+        return tuple(name for name in self.unseen if name != corpus)
 
 
 PROFILES = {
@@ -79,6 +84,7 @@ PROFILES = {
             audit_utterances=10,
             perceptual_utterances=12,
             compile_network=True,
+            unseen=("klettres", "ktuberling"),
         ),
         Profile(
             name="coursework",
@@ -96,6 +102,7 @@ PROFILES = {
             audit_utterances=50,
             perceptual_utterances=80,
             compile_network=True,
+            unseen=("klettres", "ktuberling", "tuxpaint"),
         ),
     )
 }

@@ -10,6 +10,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from audiosr_lib import files, paths, profiles
 
 DEVICES = ("auto", "cpu", "cuda")
 FIRST_ALONE = "08"  # the training: from here on a notebook reads what the last one wrote, uses every core, or times things
+UNSEEN_IN = "11"  # the chapter that tests on corpora never trained on
 AT_ONCE = 4  # notebooks before it, at most; each takes a core and about half a GiB
 CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
 HELP_END = """examples:
@@ -68,13 +70,27 @@ def _seed(text: str) -> int:
 
 
 def _corpus(text: str) -> str:
-    # The registry is TOML, which Python 3.10 cannot read before the environment stands: only the table names are needed.
-    lines = paths.registry_file().read_text(encoding="utf-8").splitlines()
-    tables = [line.strip("[] ") for line in lines if line.startswith("[") and "." not in line]
-    names = [name for name in tables if name not in ("keep", "folder")]
+    splits = _splits_of_each()
+    names = [name for name in splits if splits[name] != {"test"}]
+    if text in splits and text not in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is only tested on, never trained on: give {', '.join(names)} or a folder")
     if text not in names and not Path(text).expanduser().is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
     return text
+
+
+def _splits_of_each() -> dict[str, set[str]]:
+    """Corpus -> the splits its registry entry names.
+
+    The registry is TOML, which Python 3.10 cannot read before the environment stands: only names of tables and keys are needed.
+    """
+    keys: dict[str, set[str]] = {}
+    for line in paths.registry_file().read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            table = keys.setdefault(line.strip("[] "), set())
+        elif key := re.match(r"(\w+) *=", line):
+            table.add(key[1])
+    return {name: keys.get(f"{name}.splits", set()) for name in keys if "." not in name and name not in ("keep", "folder")}
 
 
 # --- notebooks ------------------------------------------------------------------------------------
@@ -237,6 +253,19 @@ def prepare_corpus(name: str) -> str:
     return corpus.name
 
 
+def prepare_unseen(names: tuple[str, ...]) -> None:
+    """Fetch and prepare corpora that are only tested on. One that cannot be had does not end the run: a line says which, and why."""
+    from audiosr_lib.corpora import CorpusError
+    from audiosr_lib.download import DownloadError
+
+    for name in names:
+        try:
+            prepare_corpus(name)
+        except (CorpusError, DownloadError, OSError) as error:
+            why = " ".join(str(error).rpartition("\n\n")[2].split())  # without the ways to a corpus to train on
+            print(f"Corpus {name}: not to be had, so notebook {UNSEEN_IN} will leave that part out. {why}", flush=True)
+
+
 def check_device(device: str) -> str:
     """The device networks will run on; Failure at once for "cuda" without a GPU."""
     import torch
@@ -273,6 +302,8 @@ def study(options: argparse.Namespace) -> None:
     device = check_device(options.device)
     started = time.perf_counter()
     corpus = prepare_corpus(corpus_argument)
+    if any(n.name[:2] == UNSEEN_IN for n in chosen):
+        prepare_unseen(profiles.get(options.profile).unseen_beside(corpus))
     if len(chosen) == len(everything):
         start_afresh(options.profile)
     seconds = run_notebooks(chosen, options, parameters)

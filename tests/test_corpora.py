@@ -1,8 +1,10 @@
 """The registry, splits by speaker, and fetching each kind of corpus: from a local server, from an archive laid by hand, or not at all."""
 
 import copy
+import gzip
 import hashlib
 import io
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -36,10 +38,30 @@ def table(monkeypatch):
     return entries
 
 
+@pytest.fixture
+def client(monkeypatch):
+    """A machine with a package client of this test's own: `client` gets package name -> .deb content."""
+    packages = {}
+
+    def run(command, folder):
+        if command[-1] in packages:
+            (folder / f"{command[-1]}_1_all.deb").write_bytes(packages[command[-1]])
+        return "E: Unable to locate package"
+
+    class Unpack(subprocess.Popen):
+        def __init__(self, command, **options):
+            super().__init__(["cat", command[-1]], **options)  # these packages are bare tar files
+
+    monkeypatch.setattr(corpora.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(corpora, "_run", run)
+    monkeypatch.setattr(corpora.subprocess, "Popen", Unpack)
+    return packages
+
+
 # --- registry and splits -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["tuxpaint", "vctk", "synthetic"])
+@pytest.mark.parametrize("name", ["tuxpaint", "vctk", "synthetic", "klettres", "ktuberling"])
 def test_every_speaker_of_the_registry_is_in_one_split_only(name):
     entry = corpora.registry()[name]
     named = [s for members in entry["splits"].values() for s in members]
@@ -66,6 +88,19 @@ def test_missing_split_is_named():
         corpora.split_speakers(corpora.open_corpus("tuxpaint"), ["es", "ru"])
 
 
+def test_only_test_is_needed_where_the_registry_names_no_other(table):
+    entries = {name: entry for name, entry in table.items() if name != "keep"}
+    only_tested = {name for name, entry in entries.items() if corpora.splits_of(entry) == ("test",)}
+    assert only_tested == {"klettres", "ktuberling"}
+    assert all(corpora.splits_of(entries[name]) == SPLITS for name in set(entries) - only_tested)
+    assert corpora.split_speakers(corpora.open_corpus("klettres"), ["ru", "fr"]) == {"ru": "test", "fr": None}
+    with pytest.raises(CorpusError, match=r"no speaker of the split\(s\) test is on disk"):
+        corpora.split_speakers(corpora.open_corpus("klettres"), ["fr"])
+    del table["synthetic"]["splits"]["validation"]  # to train on two splits of three is still refused
+    with pytest.raises(CorpusError, match=r"no speaker of the split\(s\) validation is on disk"):
+        corpora.split_speakers(corpora.open_corpus("synthetic"), ["syn1", "syn4", "syn5"])
+
+
 @given(st.sets(st.text("abcdefghij0123456789", min_size=1, max_size=6), min_size=3, max_size=60))
 def test_folder_splits_are_disjoint_and_whole(speakers):
     corpus = corpora.Corpus("folder-x", corpora.registry()["folder"], Path("x"))
@@ -77,7 +112,7 @@ def test_folder_splits_are_disjoint_and_whole(speakers):
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(CorpusError, match=r"no corpus and no folder called 'vtck': choose tuxpaint, vctk, synthetic"):
+    with pytest.raises(CorpusError, match=r"called 'vtck': choose tuxpaint, vctk, synthetic, or give an existing folder"):
         corpora.open_corpus("vtck")
 
 
@@ -163,9 +198,9 @@ def test_synthetic_is_made_once_and_always_the_same(table, monkeypatch):
     table["synthetic"] |= {"utterances": 1, "seconds": 0.2}
     corpus = corpora.open_corpus("synthetic")
     first = corpora.content_hash(corpora.fetch(corpus))
-    monkeypatch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
-    corpora.fetch(corpus)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:  # to undo everything would undo AUDIOSR_HOME, too
+        patch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
+        corpora.fetch(corpus)
     entry = corpora.registry()["synthetic"] | {"utterances": 1, "seconds": 0.2}
     again = corpora.Corpus("again", entry, paths.raw("again"))
     assert corpora.content_hash(corpora.fetch(again)) == first
@@ -276,6 +311,94 @@ def test_package_client_that_fails_leads_to_upstream(tuxpaint, monkeypatch):
     monkeypatch.setattr(corpora, "_download_package", fail)
     corpora.fetch(tuxpaint)
     check_stamps(tuxpaint)
+
+
+# --- packages that are only tested on ------------------------------------------------------------
+
+SOUNDS = {"ru/alpha/a.ogg": b"a", "ru/syllab/ba.ogg": b"ba", "en/alpha/a.ogg": b"ei"}
+
+
+def package(sounds: dict[str, bytes]) -> bytes:
+    """The file system of a package, with a language that is not wanted, pictures and documentation beside the sounds."""
+    other = {"klettres/fr/alpha/a.ogg": b"unwanted", "klettres/ru/sounds.xml": b"<xml>", "doc/klettres-data/copyright": b"GPL-2+"}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in (other | {f"klettres/{n}": c for n, c in sounds.items()}).items():
+            info = tarfile.TarInfo(f"./usr/share/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.fixture
+def klettres(table):
+    """The registry's klettres, whose recordings are SOUNDS."""
+    digest = hashlib.sha256()
+    for name in sorted(SOUNDS):
+        digest.update(f"{name} {hashlib.sha256(SOUNDS[name]).hexdigest()}\n".encode())
+    table["klettres"]["content_sha256"] = digest.hexdigest()
+    return corpora.open_corpus("klettres")
+
+
+def lay(corpus, sounds):
+    for name, content in sounds.items():
+        (corpus.folder / "klettres" / name).parent.mkdir(parents=True, exist_ok=True)
+        (corpus.folder / "klettres" / name).write_bytes(content)
+
+
+def sounds_of(corpus):
+    return {p.relative_to(corpus.folder / "klettres").as_posix(): p.read_bytes() for p in corpus.folder.rglob("*.*") if p.suffix == ".ogg"}
+
+
+def test_package_by_the_client(klettres, client):
+    client["klettres-data"] = package(SOUNDS)
+    lay(klettres, {"ru/alpha/old.ogg": b"of an earlier release"})
+    corpora.fetch(klettres)
+    assert sounds_of(klettres) == SOUNDS
+    assert (klettres.folder / "copyright").read_bytes() == b"GPL-2+"
+    assert sorted(p.name for p in klettres.folder.iterdir()) == ["copyright", "fetched.json", "klettres"]
+    listed = corpora.list_recordings(klettres)
+    assert {(r.speaker, r.split) for r in listed} == {("ru", "test"), ("en", "test")}
+    client.clear()
+    corpora.fetch(klettres)  # finds what is there
+
+
+def test_tuxpaint_by_the_client(tuxpaint, client, server):
+    client["tuxpaint-stamps-default"] = gzip.decompress(tarball(STAMPS))
+    corpora.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+    assert server.log == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a package" * 100, package(SOUNDS)[:3400], package({})],
+    ids=["empty", "no archive", "cut", "none of the languages"],
+)
+def test_package_that_cannot_be_unpacked(klettres, client, content):
+    client["klettres-data"] = content
+    with pytest.raises(CorpusError, match=r"klettres-data_1_all\.deb could not be unpacked.* By hand: unpack version 22\.12\.3"):
+        corpora.fetch(klettres)
+    assert not (klettres.folder / "fetched.json").exists()
+
+
+@pytest.mark.parametrize("laid", [{}, {"ru/alpha/a.ogg": b"a"}], ids=["nothing", "a part"])
+def test_package_without_a_client_names_the_way_by_hand(klettres, laid):
+    lay(klettres, laid)
+    with pytest.raises(CorpusError) as caught:
+        corpora.fetch(klettres)
+    said = str(caught.value)
+    by_hand = "put its folder usr/share/klettres into data/raw/klettres/"
+    for part in ("Debian package klettres-data", "no apt-get and dpkg-deb", "version 22.12.3", by_hand):
+        assert part in said
+    assert ("not the whole of version 22.12.3" in said) == bool(laid)
+    assert "three ways" not in said and not (klettres.folder / "fetched.json").exists()
+
+
+def test_package_laid_by_hand(klettres):
+    lay(klettres, SOUNDS | {"fr/alpha/a.ogg": b"unwanted"})
+    corpora.fetch(klettres)
+    assert {r.name for r in corpora.list_recordings(klettres) if r.split} == {f"klettres/{n}" for n in SOUNDS}
 
 
 # --- vctk ----------------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ def test_unknown_split_and_corpus(prepared):
         PairedSplit(prepared.name, "dev")
     with pytest.raises(NotPrepared, match=r"'vctk' is not prepared on this machine\. Run notebook 07_data_preparation"):
         PairedSplit("vctk", "train")
+    with pytest.raises(NotPrepared, match=r"'klettres' is not prepared .*only tested on, in notebook 11: \./run_all\.sh --only 11"):
+        PairedSplit("klettres", "test")
 
 
 @pytest.mark.parametrize("damage", ["shorter", "longer", "odd", "empty", "missing"])

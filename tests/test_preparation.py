@@ -254,6 +254,37 @@ def test_a_split_without_recordings_is_refused(tmp_path, home):
     assert not preparation.is_prepared(paths.prepared(corpus.name))
 
 
+@pytest.fixture
+def only_tested(monkeypatch):
+    """The registry's klettres with two languages of WAV files, as if fetched."""
+    table = corpora.registry()
+    table["klettres"]["recordings"] = r"\.wav$"
+    monkeypatch.setattr(corpora, "registry", lambda: table)
+    corpus = corpora.open_corpus("klettres")
+    for language in ("en", "ru"):
+        write_speaker(corpus.folder / "klettres", language, 2, seconds=0.6)
+    return corpus
+
+
+def test_a_corpus_that_is_only_tested_on(only_tested):
+    prepared = preparation.prepare(only_tested, workers=1, progress=False)
+    assert sorted(contents(prepared)) == ["corpus.json", "index.csv", "left_out.csv", "test_x.i16", "test_y.i16"]
+    about = dataset.summary("klettres")
+    assert about["speakers"] == {"test": ["en", "ru"]} and about["utterances"] == {"test": 4}
+    test = PairedSplit("klettres", "test")
+    assert len(test) == 4 and set(test.by_speaker()) == {"en", "ru"} and len(test.read(0)[0]) == round(0.6 * SR)
+    for split in ("train", "validation"):
+        with pytest.raises(ValueError, match=f"'klettres' has no split '{split}': it is only tested on, never trained on"):
+            PairedSplit("klettres", split)
+
+
+def test_a_corpus_that_is_only_tested_on_must_keep_something(only_tested):
+    for wav in only_tested.folder.rglob("*.wav"):
+        sf.write(wav, np.zeros(SR), SR)
+    with pytest.raises(CorpusError, match=r"no recording of the split 'test' was kept \(silent\).*44\.1 kHz or more\.$"):
+        preparation.prepare(only_tested, workers=1, progress=False)
+
+
 def test_full_disk_is_said_first(recordings, monkeypatch):
     def full(*_):
         raise DownloadError("preparing the pairs needs 1.0 GB")

@@ -1,5 +1,6 @@
 """The command line: refuses early and clearly, runs in order, stops with name, cell and log, and goes on."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from audiosr_lib import paths, record, runner
+from audiosr_lib import corpora, paths, preparation, profiles, record, runner
 
 
 def script(*arguments, **environment):
@@ -23,6 +24,7 @@ def script(*arguments, **environment):
         (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
+        (["--corpus", "klettres"], "'klettres' is only tested on, never trained on: give tuxpaint, vctk, synthetic or a folder"),
         (["--seed", "-1"], "not a whole number"),
         (["--only", "99"], "'02'"),
         (["--from", "02", "--only", "03"], "exclude each other"),
@@ -48,6 +50,11 @@ def test_the_script_refuses_before_it_installs_anything(tmp_path):
     assert done.returncode == 2
     assert "'smoke', 'quick', 'coursework'" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_splits_are_read_from_the_registry_without_toml():
+    table = {name: entry for name, entry in corpora.registry().items() if name not in ("keep", "folder")}
+    assert runner._splits_of_each() == {name: set(entry["splits"]) for name, entry in table.items()}
 
 
 def test_help_names_every_option():
@@ -137,6 +144,51 @@ def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatc
     status = runner.main(["--profile", "smoke", "--device", "cpu"])
     assert status == 0, capsys.readouterr().err
     assert list(record.files.read_json(paths.figures("smoke") / "manifest.json")["seconds"]) == ["02_a", "03_b", "08_c"]
+
+
+# --- corpora that are only tested on ---------------------------------------------------------------
+
+
+def test_unseen_corpora_are_known_and_never_the_run_s_own():
+    for profile in profiles.PROFILES.values():
+        assert profile.corpus not in profile.unseen and set(profile.unseen) <= set(corpora.registry())
+    assert profiles.get("smoke").unseen == ()
+    assert profiles.get("coursework").unseen_beside("tuxpaint") == ("klettres", "ktuberling")
+    assert profiles.get("coursework").unseen_beside("vctk") == ("klettres", "ktuberling", "tuxpaint")
+
+
+@pytest.fixture
+def unseen(tmp_path, monkeypatch):
+    """A study of notebooks 02 and 11 whose smoke profile tests on two more corpora; returns the names that were asked for."""
+    asked = []
+
+    def make_ready(corpus):
+        asked.append(corpus.name)
+        if corpus.name == "klettres":
+            raise corpora.CorpusError("Ways to train.\n\nWhat was tried\nfor it: no apt-get.")
+        return prepared_as_ever(corpus)
+
+    prepared_as_ever = preparation.make_ready
+    opened = "from audiosr_lib import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    notebooks = [write_notebook(tmp_path, name, opened.format(name)) for name in ("02_one", "11_two")]
+    monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
+    monkeypatch.setattr(preparation, "make_ready", make_ready)
+    smoke = dataclasses.replace(profiles.get("smoke"), unseen=("klettres", "synthetic"))
+    monkeypatch.setitem(profiles.PROFILES, "smoke", smoke)
+    return asked
+
+
+def test_the_run_goes_on_when_an_unseen_corpus_cannot_be_had(unseen, capsys):
+    assert runner.main(["--profile", "smoke", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "Corpus klettres: not to be had, so notebook 11 will leave that part out. What was tried for it: no apt-get.\n" in said
+    assert unseen == ["synthetic", "klettres"]  # the run's own corpus first, and not again
+    assert "11_two" in said and "The record: " in said
+
+
+def test_unseen_corpora_are_fetched_for_notebook_11_alone(unseen):
+    assert runner.main(["--profile", "smoke", "--device", "cpu", "--only", "02"]) == 0
+    assert unseen == ["synthetic"]
 
 
 def test_only_does_not_publish_a_part(study, capsys):
