@@ -30,6 +30,12 @@ DB_RANGE = (-100.0, 0.0)  # of spectrograms, re the loudest bin of the original
 CMAP = "magma"
 
 
+def kernel_shell():
+    """The IPython shell of the notebook kernel that this code runs in; None anywhere else."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell if hasattr(shell, "kernel") else None
+
+
 def use_style() -> None:
     """Set seaborn's and matplotlib's defaults for this kernel; call it once, in a notebook's set-up cell.
 
@@ -57,11 +63,12 @@ def use_style() -> None:
             "lines.linewidth": 1.6,
         }
     )
-    if hasattr(sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None, "kernel"):
+    shell = kernel_shell()
+    if shell is not None:
         import matplotlib.pyplot as plt
 
         plt.switch_backend(mpl.get_backend())  # loads the notebook's backend now, which sets its own formatter
-        formatter = sys.modules["IPython"].get_ipython().display_formatter.formatters["image/png"]
+        formatter = shell.display_formatter.formatters["image/png"]
         formatter.for_type(mpl.figure.Figure, lambda fig: small_png(fig, fig.dpi))
 
 
