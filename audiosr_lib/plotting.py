@@ -73,13 +73,13 @@ def use_style() -> None:
 
 
 def small_png(fig, dpi: float) -> bytes:
-    """A matplotlib figure as a PNG file of at most 256 colours; lines, text and 64-step spectrograms lose nothing to see."""
+    """A matplotlib figure as a PNG file of at most 128 colours; lines, text and 64-step spectrograms lose nothing to see."""
     from PIL import Image
 
     drawn, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, dpi=dpi, bbox_inches="tight", format="png")
     picture = Image.open(drawn).convert("RGB")
-    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    picture.quantize(128, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
 
 

@@ -83,3 +83,4 @@ def test_small_png_looks_as_drawn_and_is_small():
     assert (b[(a == 255).all(-1)] == 255).all()  # paper stays white
     assert len(small) < 0.6 * len(whole.getvalue())
     plt.close(fig)
+    assert len(Image.open(io.BytesIO(small)).getcolors()) <= 128
