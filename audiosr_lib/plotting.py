@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from audiosr_lib import spectral
+from audiosr_lib import spectral, svg
 
 # Okabe and Ito's palette, ordered so that neighbours also differ in grey.
 BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
@@ -81,6 +81,16 @@ def small_png(fig, dpi: float) -> bytes:
     picture = Image.open(drawn).convert("RGB")
     picture.quantize(128, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+def small_svg(fig, dpi: float, salt: str) -> bytes:
+    """A matplotlib figure as an SVG file, shrunk; `salt` makes its names differ from other figures' and is all they depend on."""
+    import matplotlib as mpl
+
+    drawn = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+        fig.savefig(drawn, dpi=dpi, bbox_inches="tight", format="svg", metadata={"Date": None})
+    return svg.shrink(drawn.getvalue())
 
 
 def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):

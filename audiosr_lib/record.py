@@ -107,15 +107,13 @@ class Run:
 
     def figure(self, fig, number: str, title: str) -> None:
         """Save a matplotlib figure as figure-NUMBER.png (120 dpi) and .svg. The notebook still shows it with plt.show()."""
-        import matplotlib as mpl
-
         png_file, svg_file = written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is solved: solving it again at each of the draws below takes seconds
         with files.aside(png_file) as path:
             path.write_bytes(plotting.small_png(fig, dpi=120))
-        with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}), files.aside(svg_file) as path:
-            fig.savefig(path, format="svg", dpi=120, bbox_inches="tight", metadata={"Date": None})
+        with files.aside(svg_file) as path:
+            path.write_bytes(plotting.small_svg(fig, dpi=120, salt=number))
         self._register(f"figure-{number}", title, written)
 
     def table(self, frame, number: str, title: str, digits: int = 3) -> None:

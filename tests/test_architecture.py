@@ -11,7 +11,7 @@ from audiosr_lib import paths
 # Each module may import only those named before it here.
 ORDER = (
     "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation", "dataset",
-    "losses", "unet", "training", "metrics", "inference", "timing", "plotting", "audio", "interactive", "record", "readme", "runner",
+    "losses", "unet", "training", "metrics", "inference", "timing", "svg", "plotting", "audio", "interactive", "record", "readme", "runner",
 )  # fmt: skip
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 
