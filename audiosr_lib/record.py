@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosr_lib import corpora, dataset, files, paths, plotting, profiles
+from audiosr_lib import audio, corpora, dataset, files, paths, plotting, profiles
 from audiosr_lib.profiles import Profile
 
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
@@ -134,8 +134,6 @@ class Run:
 
         Source and licence of the corpus are written beside it.
         """
-        import soundfile as sf
-
         scaled = np.asarray(x) * gain
         if np.abs(scaled).max() > 1.0:
             raise ValueError(f"clip {name} peaks at {np.abs(scaled).max():.3f}: take a smaller shared gain")
@@ -150,7 +148,7 @@ class Run:
         )
         file = self.staging / "clips" / f"{name}.flac"
         with files.aside(file) as path:
-            sf.write(path, scaled, sr, format="FLAC", subtype="PCM_16")
+            path.write_bytes(audio.flac_bytes(scaled, sr))
         self._register(f"clip-{name}", title, [file, note], seconds=round(len(x) / sr, 3), sample_rate=sr)
 
     def progress(self, text: str) -> None:
