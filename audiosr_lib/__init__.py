@@ -9,7 +9,9 @@ The modules form a one-way street (``tests/test_architecture.py`` holds it to th
     preparation dataset       aligned 22.05 -> 44.1 kHz pairs in memory-mapped arrays
     losses unet training      torch: the objective, the network, the loop
     metrics inference timing  quality and speed
-    audio plotting record     players, figures, and what a run leaves behind
+    svg plotting audio        figures and players, small
+    interactive record        sliders, and what a run leaves behind
+    audit claims coursework   what the coursework claims, and verdicts computed from a record
     runner                    the command behind run_all.sh
 
 Importing the package imports none of them, so the signal chapters never load torch.

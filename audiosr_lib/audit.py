@@ -58,8 +58,8 @@ def fit(hypothesis: Hypothesis, printed: Sequence[float], groups: Sequence[str])
 
     Parameters
     ----------
-    printed : one number a system. groups : the speaker of each utterance, ``(U,)``; the range over the speakers' own predictions says how far
-        other recordings could move a prediction.
+    printed : one number a system. groups : the speaker of each utterance, ``(U,)``; the range over the speakers' own
+        predictions says how far other recordings could move a prediction.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def gained_snr_db(y_hat: np.ndarray, y: np.ndarray, gains: np.ndarray) -> np.nda
 def delayed_snr_db(y_hat: np.ndarray, y: np.ndarray, longest: int, per_sample: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """SNR of y_hat, made late by 0, 1/per_sample, 2/per_sample, ... `longest` samples, against y.
 
-    ``||y - delayed y_hat||^2 = ||y||^2 + ||y_hat||^2 - 2 r(d)``: one cross-correlation r serves every delay. It is read off the product of the
-    two spectra, and a longer inverse transform fills in the fractions. The signals are padded with zeros, so nothing comes round.
+    ``||y - delayed y_hat||^2 = ||y||^2 + ||y_hat||^2 - 2 r(d)``: one cross-correlation r serves every delay. It is read off the product of
+    the two spectra, and a longer inverse transform fills in the fractions. The signals are padded with zeros, so nothing comes round.
 
     Returns
     -------

@@ -18,7 +18,6 @@ speakers, and a bootstrap interval over our utterances says nothing of them. The
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audiosr_lib import files
+from audiosr_lib import files, plotting
 from audiosr_lib.dataset import NotPrepared
 
 REPRODUCED = "reproduced"
@@ -44,9 +43,8 @@ SPEED_FACTOR = 1.5  # the coursework does not name its machine: a speed counts a
 
 
 def current_cell() -> int:
-    """Number of the running notebook cell, as in "In [7]"; 0 outside of IPython."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "execution_count", 0)
+    """Number of the running notebook cell, as in "In [7]"; 0 outside of a notebook."""
+    return getattr(plotting.kernel_shell(), "execution_count", 0)
 
 
 @dataclass
@@ -204,7 +202,9 @@ def formula(name: str, tolerance: float, convention: str = "", instead: str = ""
         if difference <= tolerance:
             return Judgement(f"difference {difference:.1g}", REPRODUCED, convention, shown=f"finding:{name}")
         if instead and (other := e.finding(instead)) <= tolerance:
-            return Judgement(f"difference {difference:.2g}, otherwise {other:.1g}", OTHER_CONVENTION, instead_convention, shown=f"finding:{instead}")
+            return Judgement(
+                f"difference {difference:.2g}, otherwise {other:.1g}", OTHER_CONVENTION, instead_convention, shown=f"finding:{instead}"
+            )
         return Judgement(f"difference {difference:.2g}", WRONG, convention, shown=f"finding:{name}")
 
     return judge
@@ -274,7 +274,9 @@ def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidenc
     return make
 
 
-def paired(measure: str, system: str, against: str, sign: int, *, file: str = "data-paired-differences.csv", unit: str = "", **where: str) -> Judge:
+def paired(
+    measure: str, system: str, against: str, sign: int, *, file: str = "data-paired-differences.csv", unit: str = "", **where: str
+) -> Judge:
     """`system` better than `against`: the interval of the paired difference lies wholly on the side of `sign`."""
 
     def judge(e: Evidence) -> Judgement:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosr_lib import audio
+from audiosr_lib import audio, plotting
 
 STATIC = "AUDIOSR_STATIC"  # set in the environment: never sliders
 MOST_STATES = 12  # of a grid
@@ -26,11 +26,8 @@ def is_live() -> bool:
     """True if this code runs in a notebook that a person has open, as far as the environment tells."""
     if os.environ.get(STATIC):
         return False
-    try:
-        shell = sys.modules["IPython"].get_ipython()
-    except (KeyError, AttributeError):
-        return False
-    if shell is None or not hasattr(shell, "kernel"):
+    shell = plotting.kernel_shell()
+    if shell is None:
         return False
     # Jupyter's server names the session in the environment of the kernels it starts; VS Code and Colab leave their own marks.
     return "JPY_SESSION_NAME" in os.environ or "__vsc_ipynb_file__" in shell.user_ns or "google.colab" in sys.modules

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from audiosr_lib import spectral
+from audiosr_lib import spectral, svg
 
 # Okabe and Ito's palette, ordered so that neighbours also differ in grey.
 BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
@@ -28,6 +28,12 @@ LABELS = {
 LINES = {"original": "-", "kaiser_fast": "--", "kaiser_best": "-.", "unet": "-", "low": ":", "soxr_vhq": ":"}
 DB_RANGE = (-100.0, 0.0)  # of spectrograms, re the loudest bin of the original
 CMAP = "magma"
+
+
+def kernel_shell():
+    """The IPython shell of the notebook kernel that this code runs in; None anywhere else."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell if hasattr(shell, "kernel") else None
 
 
 def use_style() -> None:
@@ -57,23 +63,34 @@ def use_style() -> None:
             "lines.linewidth": 1.6,
         }
     )
-    if hasattr(sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None, "kernel"):
+    shell = kernel_shell()
+    if shell is not None:
         import matplotlib.pyplot as plt
 
         plt.switch_backend(mpl.get_backend())  # loads the notebook's backend now, which sets its own formatter
-        formatter = sys.modules["IPython"].get_ipython().display_formatter.formatters["image/png"]
+        formatter = shell.display_formatter.formatters["image/png"]
         formatter.for_type(mpl.figure.Figure, lambda fig: small_png(fig, fig.dpi))
 
 
 def small_png(fig, dpi: float) -> bytes:
-    """A matplotlib figure as a PNG file of at most 256 colours; lines, text and 64-step spectrograms lose nothing to see."""
+    """A matplotlib figure as a PNG file of at most 128 colours; lines, text and 64-step spectrograms lose nothing to see."""
     from PIL import Image
 
     drawn, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, dpi=dpi, bbox_inches="tight", format="png")
     picture = Image.open(drawn).convert("RGB")
-    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    picture.quantize(128, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+def small_svg(fig, dpi: float, salt: str) -> bytes:
+    """A matplotlib figure as an SVG file, shrunk; `salt` makes its names differ from other figures' and is all they depend on."""
+    import matplotlib as mpl
+
+    drawn = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+        fig.savefig(drawn, dpi=dpi, bbox_inches="tight", format="svg", metadata={"Date": None})
+    return svg.shrink(drawn.getvalue())
 
 
 def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosr_lib import claims, corpora, dataset, files, paths, plotting, profiles
+from audiosr_lib import audio, claims, corpora, dataset, files, paths, plotting, profiles
 from audiosr_lib.profiles import Profile
 
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
@@ -107,15 +107,13 @@ class Run:
 
     def figure(self, fig, number: str, title: str) -> None:
         """Save a matplotlib figure as figure-NUMBER.png (120 dpi) and .svg. The notebook still shows it with plt.show()."""
-        import matplotlib as mpl
-
         png_file, svg_file = written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is solved: solving it again at each of the draws below takes seconds
         with files.aside(png_file) as path:
             path.write_bytes(plotting.small_png(fig, dpi=120))
-        with mpl.rc_context({"svg.hashsalt": number, "svg.fonttype": "path"}), files.aside(svg_file) as path:
-            fig.savefig(path, format="svg", dpi=120, bbox_inches="tight", metadata={"Date": None})
+        with files.aside(svg_file) as path:
+            path.write_bytes(plotting.small_svg(fig, dpi=120, salt=number))
         self._register(f"figure-{number}", title, written)
 
     def table(self, frame, number: str, title: str, digits: int = 3, stem: str = "") -> None:
@@ -136,8 +134,6 @@ class Run:
 
         Source and licence of the corpus are written beside it.
         """
-        import soundfile as sf
-
         scaled = np.asarray(x) * gain
         if np.abs(scaled).max() > 1.0:
             raise ValueError(f"clip {name} peaks at {np.abs(scaled).max():.3f}: take a smaller shared gain")
@@ -152,7 +148,7 @@ class Run:
         )
         file = self.staging / "clips" / f"{name}.flac"
         with files.aside(file) as path:
-            sf.write(path, scaled, sr, format="FLAC", subtype="PCM_16")
+            path.write_bytes(audio.flac_bytes(scaled, sr))
         self._register(f"clip-{name}", title, [file, note], seconds=round(len(x) / sr, 3), sample_rate=sr)
 
     def folders(self) -> list[Path]:

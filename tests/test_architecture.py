@@ -11,7 +11,8 @@ from audiosr_lib import paths
 # Each module may import only those named before it here.
 ORDER = (
     "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation", "dataset",
-    "losses", "unet", "training", "metrics", "inference", "timing", "plotting", "audio", "interactive", "record", "readme", "runner",
+    "losses", "unet", "training", "metrics", "audit", "inference", "timing", "svg", "plotting", "audio", "interactive", "claims",
+    "coursework", "record", "readme", "runner",
 )  # fmt: skip
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 
@@ -48,7 +49,8 @@ def run(code: str) -> str:
 
 
 def test_signal_modules_do_not_load_torch():
-    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, plotting, audio, interactive, record, exercises"
+    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, audit, claims, coursework, "
+    modules += "plotting, audio, interactive, record, exercises"
     assert run(f"import sys; from audiosr_lib import {modules}; print('torch' in sys.modules)") == "False"
 
 

@@ -36,6 +36,49 @@ def test_players_need_sound(speech):
         audio.flac_bytes(3 * speech / np.abs(speech).max(), 44100)
 
 
+def test_flac_loses_nothing(speech):
+    steps = np.round(speech / np.abs(speech).max() * 32767) / 32768
+    data = audio.flac_bytes(steps, 44100)
+    np.testing.assert_array_equal(sf.read(io.BytesIO(data), dtype="float64")[0], steps)
+    assert sf.info(io.BytesIO(data)).subtype == "PCM_16"
+    usual = io.BytesIO()
+    sf.write(usual, steps, 44100, format="FLAC", subtype="PCM_16")
+    assert len(data) < len(usual.getvalue())
+
+
+def test_loudest_stretch_is_found_at_both_rates():
+    """A burst at 15 kHz from 0.53 s to 0.63 s, beside a louder tone at 300 Hz in the beginning."""
+    x = np.zeros(44100)
+    x[23373:27783] = 0.1 * signals.sine(15000, 0.1, 44100)
+    x[2000:12000] += signals.sine(300, 10000 / 44100, 44100)
+    start_s = audio.loudest_s(x, 44100, 0.14, above_hz=11025)
+    assert 0.49 <= start_s <= 0.53 and start_s / audio.GRID_S == pytest.approx(round(start_s / audio.GRID_S))
+    assert (start_s * 22050) == pytest.approx(round(start_s * 22050))
+    assert audio.loudest_s(x, 44100, 0.1) < 0.3
+    assert audio.loudest_s(x, 44100, 1.0) == audio.loudest_s(x, 44100, 3.0) == 0.0
+    with pytest.raises(ValueError, match="none"):
+        audio.loudest_s(x, 44100, 0.0)
+
+
+def test_excerpt_is_the_signal_but_for_its_fades(speech):
+    whole = speech.copy()
+    part = audio.excerpt(speech, 44100, 0.2, 0.5)
+    inside, fade = speech[8820 : 8820 + 22050], round(0.005 * 44100)
+    assert part.shape == inside.shape
+    np.testing.assert_array_equal(part[fade:-fade], inside[fade:-fade])
+    ones = audio.excerpt(np.ones(44100), 44100, 0.2, 0.5)
+    assert ones[0] < 0.001 and ones[-1] < 0.001 and np.all(np.diff(ones[:fade]) > 0)
+    np.testing.assert_allclose(ones, ones[::-1])
+    np.testing.assert_allclose(ones[:fade] + ones[:fade][::-1], 1)  # a cross-fade keeps a constant
+    np.testing.assert_array_equal(speech, whole)
+    assert len(audio.excerpt(speech[::2], 22050, 0.2, 0.5)) == len(part) // 2
+    assert len(audio.excerpt(speech, 44100, 0.8, 0.5)) == len(speech) - 35280  # as much as there is
+    np.testing.assert_array_equal(audio.excerpt(speech, 44100, 0.2, 0.5, fade_s=0), inside)
+    for start_s, seconds in ((1.0, 0.5), (-0.1, 0.5), (0.2, 0.004)):
+        with pytest.raises(ValueError, match="no excerpt"):
+            audio.excerpt(speech, 44100, start_s, seconds)
+
+
 def test_spectrograms_share_their_scale(speech):
     import matplotlib
 
@@ -81,5 +124,6 @@ def test_small_png_looks_as_drawn_and_is_small():
     assert a.shape == b.shape
     assert np.abs(a - b).mean() < 1.0  # of 255
     assert (b[(a == 255).all(-1)] == 255).all()  # paper stays white
+    assert len(Image.open(io.BytesIO(small)).getcolors()) <= 128
     assert len(small) < 0.6 * len(whole.getvalue())
     plt.close(fig)

@@ -1,10 +1,12 @@
 """Sliders and their static grid show the same states."""
 
+import sys
+
 import nbformat
 import numpy as np
 import pytest
 
-from audiosr_lib import interactive
+from audiosr_lib import interactive, plotting
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +102,19 @@ def test_a_kernel_knows_whether_somebody_has_it_open(environment, live, monkeypa
 def test_outside_a_notebook_nothing_is_live(monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
     assert not interactive.is_live()
+
+
+def test_the_kernels_shell(monkeypatch):
+    import IPython
+
+    class Shell:
+        pass
+
+    assert plotting.kernel_shell() is None
+    shell = Shell()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    assert plotting.kernel_shell() is None  # IPython in a terminal
+    shell.kernel = "some"
+    assert plotting.kernel_shell() is shell
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert plotting.kernel_shell() is None

@@ -140,7 +140,7 @@ def test_records_in_the_repository_are_sound(folder):
     assert figures | {"table-1", "table-2", "table-3"} <= ids
     assert sum(i.startswith("clip-") for i in ids) >= 12
     assert not manifest["git_commit"].endswith("-modified")
-    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 14e6
+    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 12e6
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)

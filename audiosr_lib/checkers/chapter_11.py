@@ -18,7 +18,9 @@ def two_slips(answer) -> None:
         mistake(got[0], 2 * snr, "the first: a norm is the root of its square, so its logarithm is half of it, not twice")
         mistake(got[1], snr * np.log(10), "the second: this still has the factor 10")
         close(got[0], snr / 2, "the first: the logarithm of a root is half the logarithm")
-        close(got[1], snr / 10 * np.log(10), "the second: undo the decibels first (divide by 10), then change the base: ln r = ln(10) log10 r")
+        close(
+            got[1], snr / 10 * np.log(10), "the second: undo the decibels first (divide by 10), then change the base: ln r = ln(10) log10 r"
+        )
 
 
 @checker("11.2")
@@ -30,7 +32,11 @@ def louder_spectra(answer) -> None:
     close(answer(x, y, 0.0), audit.log_spectrum_snr_db(x, y), "at level 0 it is 10 log10 of sum Y^2 over sum (Y - X)^2")
     for level in (-20.0, 6.0):
         got, wanted = answer(x, y, level), audit.log_spectrum_snr_db(x, y, level)
-        mistake(got, audit.log_spectrum_snr_db(x, y, 2 * level), "a level in dB is 10 log10 of a factor on power, not 20: how much does it add to ln of power?")
+        mistake(
+            got,
+            audit.log_spectrum_snr_db(x, y, 2 * level),
+            "a level in dB is 10 log10 of a factor on power, not 20: how much does it add to ln of power?",
+        )
         mistake(got, audit.log_spectrum_snr_db(x, y), "the level must enter the numerator: it adds a constant to every Y")
         close(got, wanted, "a gain adds the constant level ln(10) / 10 to X and to Y; it cancels in Y - X and not in Y")
 
