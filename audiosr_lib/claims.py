@@ -9,7 +9,7 @@ The five verdicts:
     reproduced                            a number in our range, a formula equal to an independent program's, a statement that holds
     reproduced under another convention   the same, but only with a convention that the source does not state
     not reproduced                        an outcome of measurement that came out otherwise here
-    wrong in the source                   a statement or formula that cannot be right, whatever one measures
+    wrong in the source                   as printed it is not right, or text and program contradict each other
     not testable here                     this run lacks what it takes, such as the VCTK recordings
 
 *In our range* means, for Table 2, between the lowest and the highest of the test speakers' own means: other recordings are other
@@ -223,20 +223,24 @@ class Reading:
     file: str
 
 
-def printed_number(printed: float, readings: Sequence[Callable[[Evidence], Reading]], digits: int = 2) -> Judge:
-    """A number of Table 2: the first reading is the convention as stated; the further ones are tried in turn."""
+def printed_number(
+    printed: float, readings: Sequence[Callable[[Evidence], Reading]], candidate: Callable[[Evidence], Reading] | None = None
+) -> Judge:
+    """A number of Table 2: the first reading is the convention as stated; the further ones are tried in turn.
+
+    `candidate` is an explanation that was fitted to the number. It never makes the claim reproduced; it is named beside the verdict.
+    """
 
     def judge(e: Evidence) -> Judgement:
-        first = None
-        for make in readings:
-            r = make(e)
-            first = first or r
-            if r.least <= printed <= r.greatest:
-                verdict = REPRODUCED if r is first else OTHER_CONVENTION
-                words = f"{r.value:.{digits}f}, speakers {r.least:.{digits}f} to {r.greatest:.{digits}f}"
-                return Judgement(words, verdict, r.convention, r.low, r.high, r.file)
-        words = f"{first.value:.{digits}f}, speakers {first.least:.{digits}f} to {first.greatest:.{digits}f}"
-        return Judgement(words, NOT_REPRODUCED, first.convention, first.low, first.high, first.file)
+        made = [make(e) for make in readings]
+        fitting = [r for r in made if r.least <= printed <= r.greatest]
+        r = fitting[0] if fitting else min(made, key=lambda r: abs(r.value - printed))
+        verdict = NOT_REPRODUCED if not fitting else REPRODUCED if r is made[0] else OTHER_CONVENTION
+        convention = r.convention
+        if candidate is not None and not fitting:
+            c = candidate(e)
+            convention += f"; {c.convention}: {c.value:.2f}"
+        return Judgement(f"{r.value:.2f}, speakers {r.least:.2f} to {r.greatest:.2f}", verdict, convention, r.low, r.high, r.file)
 
     return judge
 
@@ -275,7 +279,15 @@ def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidenc
 
 
 def paired(
-    measure: str, system: str, against: str, sign: int, *, file: str = "data-paired-differences.csv", unit: str = "", **where: str
+    measure: str,
+    system: str,
+    against: str,
+    sign: int,
+    *,
+    file: str = "data-paired-differences.csv",
+    unit: str = "",
+    convention: str = "paired difference",
+    **where: str,
 ) -> Judge:
     """`system` better than `against`: the interval of the paired difference lies wholly on the side of `sign`."""
 
@@ -283,7 +295,7 @@ def paired(
         mean, low, high = (e.number(file, c, measure=measure, system=system, against=against, **where) for c in ("mean", "low", "high"))
         holds = low > 0 if sign > 0 else high < 0
         decided = "" if low > 0 or high < 0 else ", not decided"
-        return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), "paired difference", low, high, file)
+        return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), convention, low, high, file)
 
     return judge
 

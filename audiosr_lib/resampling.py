@@ -104,6 +104,21 @@ def shipped_filter(method: str) -> SincFilter:
     return SincFilter(wing, (len(wing) - 1) // precision, precision, float(rolloff))
 
 
+# The filters under the same names in resampy 0.2, the version of 2021: half-length in low-rate samples, roll-off, Kaiser's beta.
+# Made by `sinc_filter`, they equal the data files of resampy 0.2.2 to 4e-16; resampy changed them in 2022.
+FILTERS_2021 = {
+    "kaiser_fast": (16, 0.85, 8.555504641634386),
+    "kaiser_best": (64, 0.9475937167399596, 14.769656459379492),
+}
+
+
+@cache
+def filter_2021(method: str) -> SincFilter:
+    """The filter that resampy shipped as `method`, "kaiser_fast" or "kaiser_best", when the coursework was written. Notebook 11."""
+    num_zeros, rolloff, beta = FILTERS_2021[method]
+    return sinc_filter(num_zeros, 512, rolloff, beta)
+
+
 def polyphase_branches(filt: SincFilter) -> tuple[np.ndarray, np.ndarray]:
     """The two FIR filters of upsampling by two.
 
@@ -175,18 +190,18 @@ def interpolate(x_low: np.ndarray, method: str = "kaiser_fast") -> np.ndarray:
     return resample(x_low, SR_LOW, SR_HIGH, method)
 
 
-def round_trip(y: np.ndarray, filt: SincFilter) -> np.ndarray:
-    """`interpolate(degrade(y))` as two FIR filters: ``(T,) -> (T,)``, T even.
+def round_trip(y: np.ndarray, filt: SincFilter, up: SincFilter | None = None) -> np.ndarray:
+    """`interpolate(degrade(y))` as two FIR filters: ``(T,) -> (T,)``, T even; `up` is the filter of the way back, `filt` if not given.
 
     The same sums as resampy's, done by scipy.signal.upfirdn, which skips the products with stuffed zeros and the outputs that
     are dropped: several times as fast, which the preparation of a large corpus needs. Oracle: resampy, to rounding.
     """
     from scipy.signal import upfirdn
 
-    z, p = filt.num_zeros, filt.precision
-    half_wing = filt.wing[:: p // 2]  # h(0), h(1/2), h(1), ...
-    down = 0.5 * half_wing[: 2 * z]  # stretched to twice the length: h(n/2), n = 0 .. 2Z-1
-    up = half_wing[: 2 * z - 1]
+    back = filt if up is None else up
+    z, z_up = filt.num_zeros, back.num_zeros
+    down_wing = 0.5 * filt.wing[:: filt.precision // 2][: 2 * z]  # stretched to twice the length: h(n/2), n = 0 .. 2Z-1
+    up_wing = back.wing[:: back.precision // 2][: 2 * z_up - 1]
     y = np.asarray(y, dtype=np.float64)
-    low = upfirdn(np.concatenate([down[:0:-1], down]), np.concatenate([[0.0], y]), down=2)[z : z + len(y) // 2]
-    return upfirdn(np.concatenate([up[:0:-1], up]), low, up=2)[2 * z - 2 : 2 * z - 2 + len(y)]
+    low = upfirdn(np.concatenate([down_wing[:0:-1], down_wing]), np.concatenate([[0.0], y]), down=2)[z : z + len(y) // 2]
+    return upfirdn(np.concatenate([up_wing[:0:-1], up_wing]), low, up=2)[2 * z_up - 2 : 2 * z_up - 2 + len(y)]

@@ -6,6 +6,9 @@ only ever slows one down. Warm-up, and with it numba's compilation, is left out.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -56,11 +59,11 @@ def real_time_ratios(
 def peak_memory_bytes(function: Callable[[], object], every_seconds: float = 0.002) -> int:
     """How far the resident memory of this process rises above its present level while `function` runs, in bytes.
 
-    Sampled, so a peak shorter than `every_seconds` can be missed; memory that the allocator kept from an earlier call is not seen, so
-    call it before anything else has run the same work. On a GPU ask torch instead.
+    Its result is counted, too. Sampled, so a peak shorter than `every_seconds` can be missed. On a GPU ask torch instead.
     """
     import psutil
 
+    _give_back_free_memory()
     process = psutil.Process()
     before = peak = process.memory_info().rss
     done = threading.Event()
@@ -73,8 +76,17 @@ def peak_memory_bytes(function: Callable[[], object], every_seconds: float = 0.0
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        function()
+        result = function()
+        peak = max(peak, process.memory_info().rss)
+        del result
     finally:
         done.set()
         thread.join()
-    return max(peak, process.memory_info().rss) - before
+    return peak - before
+
+
+def _give_back_free_memory() -> None:
+    """Return memory that was freed, but kept by the C library, to the system; only glibc can. Otherwise it would be used again unseen."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -33,7 +33,7 @@ def notebook(request):
 
 
 def test_there_are_notebooks():
-    assert {f"{i:02}" for i in range(1, 11)} <= {n.name[:2] for n in NOTEBOOKS}
+    assert {f"{i:02}" for i in range(1, 12)} <= {n.name[:2] for n in NOTEBOOKS}
 
 
 def test_sources_have_no_outputs(notebook):

@@ -56,6 +56,20 @@ def test_published_record_is_sound(run):
     assert "1.235" in (folder / "table-2.md").read_text() and "1.23456" in (folder / "table-2.csv").read_text()
 
 
+def test_a_table_can_have_another_place_and_tells_its_cell(run):
+    run.table(pd.DataFrame({"a": [1.0]}), "claims", "Claims", stem="tables/claims")
+    (entry,) = record.fragments("smoke")["02_test"]["artifacts"]
+    assert entry["id"] == "table-claims" and entry["files"] == ["tables/claims.csv", "tables/claims.md"]
+    assert entry["cell"] == 0  # outside of a notebook
+    assert (run.staging / "tables" / "claims.csv").exists()
+
+
+def test_earlier_tables_come_from_this_run_alone_under_the_command(run, monkeypatch):
+    assert run.folders() == [paths.staging("smoke")]
+    monkeypatch.delenv(record.BY_COMMAND)
+    assert run.folders() == [paths.build("smoke") / "interactive", paths.staging("smoke"), paths.figures("smoke")]
+
+
 def test_verify_finds_what_was_changed(run):
     fill(run)
     folder = publish()
@@ -137,7 +151,7 @@ def test_records_in_the_repository_are_sound(folder):
     manifest = files.read_json(folder / "manifest.json")
     ids = {a["id"] for a in manifest["artifacts"]}
     figures = {f"figure-1.{n}" for n in range(1, 14)} | {f"figure-2.{n}" for n in range(1, 5)}
-    assert figures | {"table-1", "table-2", "table-3"} <= ids
+    assert figures | {"table-1", "table-2", "table-3", "table-2-fair", "table-3-fair", "table-claims"} <= ids
     assert sum(i.startswith("clip-") for i in ids) >= 12
     assert not manifest["git_commit"].endswith("-modified")
     assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 12e6

@@ -89,3 +89,26 @@ def test_resample_errors():
         resampling.resample(np.zeros(100), SR_LOW, SR_HIGH, "linear")
     with pytest.raises(ValueError, match="mono"):
         resampling.resample(np.zeros((2, 100)), SR_LOW, SR_HIGH)
+
+
+def test_the_way_back_may_have_another_filter(speech):
+    y = speech[: len(speech) // 2 * 2]
+    fast, best = (resampling.shipped_filter(m) for m in ("kaiser_fast", "kaiser_best"))
+    ours = resampling.round_trip(y, fast, best)
+    theirs = resampling.interpolate(resampling.degrade(y, "kaiser_fast"), "kaiser_best")
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    np.testing.assert_array_equal(resampling.round_trip(y, fast, fast), resampling.round_trip(y, fast))
+
+
+@pytest.mark.parametrize("method", ["kaiser_fast", "kaiser_best"])
+def test_filters_of_2021_are_what_resampy_makes_of_their_numbers(method, speech):
+    """resampy's own window design, given the same three numbers, resamples alike."""
+    from scipy.signal.windows import kaiser
+
+    z, rolloff, beta = resampling.FILTERS_2021[method]
+    x = speech[:4000]
+    theirs = resampy.resample(
+        x, 22050, 44100, filter="sinc_window", num_zeros=z, precision=9, rolloff=rolloff, window=lambda n: kaiser(n, beta)
+    )
+    np.testing.assert_allclose(resampling.upsample_by_two(x, resampling.filter_2021(method)), theirs, atol=1e-9)
+    assert resampling.filter_2021(method).rolloff != resampling.shipped_filter(method).rolloff

@@ -1,0 +1,248 @@
+"""Every verdict is derived from a record's tables: again, here, and it turns when the numbers behind it are changed."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audiosr_lib import claims, coursework, files, paths
+from audiosr_lib.claims import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    OTHER_CONVENTION,
+    REPRODUCED,
+    WRONG,
+    Claim,
+    Evidence,
+    Findings,
+    Judgement,
+    Reading,
+)
+from audiosr_lib.dataset import NotPrepared
+
+RECORDS = [f.parent.parent for f in sorted((paths.REPOSITORY / "figures").glob("*/tables/claims.csv"))]
+record = pytest.mark.parametrize("folder", RECORDS, ids=lambda f: f.name)
+
+
+def listed(folder) -> pd.DataFrame:
+    return pd.read_csv(folder / "tables" / "claims.csv", keep_default_na=False, dtype=str)
+
+
+def as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as it comes back from CSV."""
+    from io import StringIO
+
+    return pd.read_csv(StringIO(frame.to_csv(index=False)), keep_default_na=False, dtype=str)
+
+
+# --- the registry ---
+
+
+def test_at_least_forty_claims_of_every_part_of_the_source():
+    ids = [c.id for c in coursework.CLAIMS]
+    assert len(ids) == len(set(ids)) >= 40
+    sections = {c.section for c in coursework.CLAIMS}
+    assert {
+        "1.1",
+        "1.2",
+        "1.8",
+        "1.9",
+        "1.10",
+        "1.12",
+        "1.14",
+        "2.2",
+        "2.3",
+        "2.4",
+        "2.5",
+        "2.6",
+        "2.7",
+        "Conclusion",
+        "Appendix A",
+    } <= sections
+    assert all(c.text and c.printed for c in coursework.CLAIMS)
+
+
+# --- the records in the repository ---
+
+
+def test_the_quick_record_has_claims():
+    assert "quick" in [f.name for f in RECORDS]
+
+
+@record
+def test_every_verdict_comes_out_again(folder):
+    """Fails if any number of the record's tables, or any judge, was changed so that a verdict or a value turns."""
+    again = as_text(claims.verdicts(coursework.CLAIMS, folder))
+    was = listed(folder)
+    for column in was:
+        assert again[column].tolist() == was[column].tolist(), column
+
+
+@record
+def test_the_claims_name_cells_that_exist(folder):
+    for cell in set(listed(folder)["cell"]):
+        name, number = re.fullmatch(r"(\w+) \[(\d+)\]", cell).groups()
+        notebook = json.loads((folder / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+        assert int(number) in [c.get("execution_count") for c in notebook["cells"]], cell
+
+
+def perturbed(reads: dict, printed: str) -> list[dict]:
+    """Ways to change the numbers that a judge has read: one by one, and all at once."""
+    shifts = [lambda v: -v, lambda v: v + 1, lambda v: v + 100] + [lambda v, f=f: v * f for f in (1e-3, 0.1, 0.2, 0.4, 2.5, 5, 10, 25, 1e4)]
+    values = [0.0, 1.0, *(float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", printed))]
+    changes = shifts + [lambda v, n=n: n for n in values]
+    ways = []
+    for change in changes:
+        ways.append({k: change(v) for k, v in reads.items()})
+        ways += [{k: change(v)} for k, v in list(reads.items())[:60]]
+    keys = list(reads)
+    ways.append(dict(zip(keys, sorted(reads.values()), strict=True)))  # curves that only rise
+    ways.append(dict(zip(keys, sorted(reads.values(), reverse=True), strict=True)))
+    return ways
+
+
+@record
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numbers that make no sense are divided by each other
+@pytest.mark.parametrize("claim", coursework.CLAIMS, ids=lambda c: c.id)
+def test_no_verdict_is_written_down(folder, claim):
+    """Some change of the numbers that the judge reads must turn the verdict."""
+    evidence = Evidence(folder)
+    before = claim.judge(evidence).verdict
+    assert evidence.reads, "the judge reads nothing"
+    verdicts = set()
+    for changed in perturbed(evidence.reads, claim.printed):
+        try:
+            verdicts.add(claim.judge(Evidence(folder, changed)).verdict)
+        except ZeroDivisionError:  # a quotient of numbers that make no sense
+            continue
+        except KeyError:  # a changed has_NAME asks for what this run does not hold
+            verdicts.add("asks for more")
+    assert verdicts - {before}
+
+
+def test_a_number_of_printed_program_or_table_is_flipped_in_a_copy(tmp_path):
+    """On the files themselves: Table 2's SNR interval of the U-Net, turned over, makes the verdicts differ from the listed ones."""
+    folder = next(f for f in RECORDS if f.name == "quick")
+    for file in [*folder.glob("*.csv"), folder / "manifest.json"]:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert as_text(claims.verdicts(coursework.CLAIMS, tmp_path))["verdict"].tolist() == listed(folder)["verdict"].tolist()
+    table = pd.read_csv(tmp_path / "data-paired-differences.csv")
+    row = (table.measure == "snr_db") & (table.system == "unet") & (table.against == "kaiser_best")
+    assert row.sum() == 1
+    table.loc[row, ["mean", "low", "high"]] = -table.loc[row, ["mean", "high", "low"]].to_numpy()
+    table.to_csv(tmp_path / "data-paired-differences.csv", index=False)
+    turned = as_text(claims.verdicts(coursework.CLAIMS, tmp_path))
+    differs = turned["verdict"] != listed(folder)["verdict"]
+    assert {"unet-snr", "large-margin"} <= set(turned["id"][differs])
+
+
+# --- judges, on made-up evidence ---
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small record: one table, one log, findings."""
+    pd.DataFrame({
+        "measure": ["lsd", "snr"], "system": ["unet"] * 2, "against": ["kaiser_best"] * 2,
+        "mean": [-1.0, -3.0], "low": [-1.5, -4.0], "high": [-0.5, 1.0],
+    }).to_csv(tmp_path / "data-paired-differences.csv", index=False)  # fmt: skip
+    pd.DataFrame({"method": ["kaiser_fast", "kaiser_best"], "real_time_ratio": [150.0, 50.0], "slowest_round": [140.0, 49.0]}).to_csv(
+        tmp_path / "table-3.csv", index=False
+    )
+    findings = Findings("11_test")
+    for name, value in (("good", 1e-9), ("bad", 0.5), ("has_vctk", 0), ("one", 1)):
+        findings.add(name, value)
+    findings.frame().to_csv(tmp_path / claims.FINDINGS, index=False)
+    files.write_json(tmp_path / "manifest.json", {"artifacts": [{"notebook": "10_x", "cell": 7, "files": ["table-3.csv"]}]})
+    return tmp_path
+
+
+def verdict(judge, folder, **more):
+    return judge(Evidence(folder, **more)).verdict
+
+
+def test_paired(folder):
+    better = claims.paired("lsd", "unet", "kaiser_best", -1)
+    assert verdict(better, folder) == REPRODUCED
+    assert verdict(claims.paired("lsd", "unet", "kaiser_best", +1), folder) == NOT_REPRODUCED
+    undecided = claims.paired("snr", "unet", "kaiser_best", -1)(Evidence(folder))
+    assert undecided.verdict == NOT_REPRODUCED and "not decided" in undecided.ours
+    with pytest.raises(KeyError, match="no row"):
+        verdict(claims.paired("lsd", "unet", "nobody", -1), folder)
+
+
+def test_formula(folder):
+    assert verdict(claims.formula("good", 1e-6), folder) == REPRODUCED
+    assert verdict(claims.formula("bad", 1e-6), folder) == WRONG
+    other = claims.formula("bad", 1e-6, instead="good", instead_convention="flipped")(Evidence(folder))
+    assert other.verdict == OTHER_CONVENTION and other.convention == "flipped"
+    assert verdict(claims.formula("bad", 1e-6, instead="one"), folder) == WRONG
+
+
+def test_fact_and_needs(folder):
+    assert verdict(claims.fact("one", lambda v: v == 1), folder) == REPRODUCED
+    assert verdict(claims.fact("one", lambda v: v == 2), folder) == WRONG
+    assert verdict(claims.fact("one", lambda v: v == 2, otherwise=NOT_REPRODUCED), folder) == NOT_REPRODUCED
+    assert verdict(coursework.vctk_rate, folder) == NOT_TESTABLE
+
+
+def test_speeds(folder):
+    assert verdict(claims.speed("kaiser_fast", 170.0), folder) == REPRODUCED
+    assert verdict(claims.speed("kaiser_best", 22.8), folder) == NOT_REPRODUCED
+    assert verdict(claims.speed_quotient("kaiser_fast", "kaiser_best", 3.1), folder) == REPRODUCED
+    assert verdict(claims.speed_quotient("kaiser_fast", "kaiser_best", 7.46), folder) == NOT_REPRODUCED
+
+
+def test_printed_numbers_try_conventions_in_turn(folder):
+    def reading(name, least, greatest):
+        return lambda e: Reading(name, (least + greatest) / 2, least, greatest, least, greatest, "table-3.csv")
+
+    first, second = reading("as stated", 7.0, 8.0), reading("another clamp", 5.5, 6.5)
+    assert verdict(claims.printed_number(7.2, [first, second]), folder) == REPRODUCED
+    judged = claims.printed_number(6.27, [first, second])(Evidence(folder))
+    assert judged.verdict == OTHER_CONVENTION and judged.convention == "another clamp"
+    judged = claims.printed_number(3.0, [first, second])(Evidence(folder))
+    assert judged.verdict == NOT_REPRODUCED and judged.convention == "as stated"
+
+
+def test_curves_that_turn_up():
+    assert claims.turns_up(np.array([3.0, 2.0, 1.0, 1.2, 1.3, 1.4]))
+    assert not claims.turns_up(np.array([3.0, 2.0, 1.0, 1.0, 1.01]))
+    assert not claims.turns_up(np.array([3.0, 2.0, 1.5, 1.2, 1.0, 1.1]))  # one bump at the end: the smoothed curve still falls
+
+
+def test_the_table_tells_where_it_is_shown(folder):
+    table = claims.verdicts(
+        [
+            Claim("a", "2.7", "speed", "170", claims.speed("kaiser_fast", 170.0)),
+            Claim("b", "1.1", "one", "1", claims.fact("one", lambda v: v == 1)),
+        ],
+        folder,
+    )
+    assert table["cell"].tolist() == ["10_x [7]", "11_test [0]"]
+    assert table["verdict"].tolist() == [REPRODUCED, REPRODUCED]
+    with pytest.raises(ValueError, match="no verdict"):
+        claims.verdicts([Claim("c", "1", "t", "p", lambda e: Judgement("x", "perhaps"))], folder)
+
+
+def test_evidence_is_found_in_the_first_folder_that_has_it(folder, tmp_path_factory):
+    newer = tmp_path_factory.mktemp("newer")
+    pd.DataFrame({"method": ["kaiser_fast"], "real_time_ratio": [1.0], "slowest_round": [1.0]}).to_csv(newer / "table-3.csv", index=False)
+    assert Evidence([newer, folder]).number("table-3.csv", "real_time_ratio", method="kaiser_fast") == 1.0
+    assert Evidence([newer, folder]).finding("one") == 1.0
+    with pytest.raises(NotPrepared, match="table-9"):
+        Evidence(newer).frame("table-9.csv")
+    with pytest.raises(KeyError, match="2 rows"):
+        Evidence(folder).number("table-3.csv", "real_time_ratio")
+
+
+def test_findings_are_named_once_and_finite():
+    findings = Findings("11_test")
+    findings.add("a", True)
+    assert findings.rows[0]["value"] == 1.0
+    with pytest.raises(ValueError, match="already"):
+        findings.add("a", 2.0)
+    with pytest.raises(ValueError, match="finite"):
+        findings.add("b", float("nan"))
