@@ -106,7 +106,7 @@ def delayed_snr_db(y_hat: np.ndarray, y: np.ndarray, longest: int, per_sample: i
     y_hat, y = np.asarray(y_hat, float), np.asarray(y, float)
     n = next_fast_len(len(y) + longest + 1, real=True)
     cross = rfft(y, n) * np.conj(rfft(y_hat, n))
-    if n % 2 == 0:
+    if n % 2 == 0 and per_sample > 1:
         cross[-1] /= 2  # the bin at Nyquist splits into two when the transform gets longer
     steps = longest * per_sample + 1
     r = per_sample * irfft(cross, per_sample * n)[:steps]

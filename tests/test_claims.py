@@ -91,7 +91,7 @@ def test_the_claims_name_cells_that_exist(folder):
 def perturbed(reads: dict, printed: str) -> list[dict]:
     """Ways to change the numbers that a judge has read: one by one, and all at once."""
     shifts = [lambda v: -v, lambda v: v + 1, lambda v: v + 100] + [lambda v, f=f: v * f for f in (1e-3, 0.1, 0.2, 0.4, 2.5, 5, 10, 25, 1e4)]
-    values = [0.0, 1.0, *(float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", printed))]
+    values = [0.0, 1.0, 3.0, *(float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", printed))]
     changes = shifts + [lambda v, n=n: n for n in values]
     ways = []
     for change in changes:
