@@ -11,7 +11,8 @@ The modules form a one-way street (``tests/test_architecture.py`` holds it to th
     metrics inference timing  quality and speed
     svg plotting audio        figures and players, small
     interactive record        sliders, and what a run leaves behind
-    audit claims coursework   what the coursework claims, and verdicts computed from a record
+    audit                     what would have to go wrong for a printed number to come out
+    claims judges coursework  what the coursework claims, and verdicts computed from a record
     runner                    the command behind run_all.sh
 
 Importing the package imports none of them, so the signal chapters never load torch.

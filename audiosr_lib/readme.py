@@ -1,4 +1,4 @@
-"""The result at a glance in README.md, written from a record: ``python -m audiosr_lib.readme``.
+"""Two parts of README.md, written from a record: the result at a glance and the verdicts. ``python -m audiosr_lib.readme``
 
 A test holds README.md to what this makes of figures/quick, so the numbers there are never typed.
 """
@@ -9,9 +9,10 @@ import sys
 
 import pandas as pd
 
-from audiosr_lib import files, paths
+from audiosr_lib import claims, coursework, files, paths
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
+VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.readme) -->", "<!-- verdicts: end -->"
 SYSTEMS = {"kaiser_fast": "Kaiser fast", "kaiser_best": "Kaiser best", "unet": "U-Net"}
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
@@ -50,12 +51,26 @@ def glance(profile: str = "quick") -> str:
     return "\n".join([BEGIN, *lines, "", note, END])
 
 
+def verdicts(profile: str = "quick") -> str:
+    """Markdown of how many claims got which verdict, and of the headline claims, from a record's tables/claims.csv."""
+    table = pd.read_csv(paths.REPOSITORY / "figures" / profile / "tables" / "claims.csv", keep_default_na=False, dtype=str)
+    program = table["section"] == "Appendix A"
+    lines = ["| verdict | claims of the text | facts of the printed program |", "|---|---:|---:|"]
+    lines += [f"| {v} | {((table.verdict == v) & ~program).sum()} | {((table.verdict == v) & program).sum()} |" for v in claims.VERDICTS]
+    lines += [f"| all | {(~program).sum()} | {program.sum()} |", "", "| claim | coursework | here | verdict |", "|---|---|---|---|"]
+    headline = {c.id for c in coursework.CLAIMS if c.headline}
+    lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.verdict} |" for r in table[table.id.isin(headline)].itertuples()]
+    return "\n".join([VERDICTS_BEGIN, *lines, VERDICTS_END])
+
+
 def main() -> int:
-    """Put the result at a glance into README.md."""
+    """Put both parts into README.md."""
     file = paths.REPOSITORY / "README.md"
     text = file.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    files.write_text(file, before + glance() + rest.split(END)[1])
+    for begin, end, part in ((BEGIN, END, glance()), (VERDICTS_BEGIN, VERDICTS_END, verdicts())):
+        before, rest = text.split(begin)
+        text = before + part + rest.split(end)[1]
+    files.write_text(file, text)
     return 0
 
 

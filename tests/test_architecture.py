@@ -12,7 +12,7 @@ from audiosr_lib import paths
 ORDER = (
     "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation", "dataset",
     "losses", "unet", "training", "metrics", "audit", "inference", "timing", "svg", "plotting", "audio", "interactive", "claims",
-    "coursework", "record", "readme", "runner",
+    "judges", "coursework", "record", "readme", "runner",
 )  # fmt: skip
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 
@@ -49,7 +49,7 @@ def run(code: str) -> str:
 
 
 def test_signal_modules_do_not_load_torch():
-    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, audit, claims, coursework, "
+    modules = "signals, spectral, resampling, corpora, preparation, dataset, metrics, audit, claims, judges, coursework, "
     modules += "plotting, audio, interactive, record, exercises"
     assert run(f"import sys; from audiosr_lib import {modules}; print('torch' in sys.modules)") == "False"
 

@@ -109,3 +109,11 @@ def test_halved_decibels_are_recognised():
     }
     errors = {name: audit.fit(h, snr[:, 0] / 2, ["a"]).rms for name, h in rivals.items()}
     assert min(errors, key=errors.get) == "halved" and errors["halved"] < 1e-9
+
+
+def test_nothing_comes_round_at_the_ends():
+    """Noise that does not fade out: a circular shift would bring its end in at the beginning."""
+    y = np.random.default_rng(5).standard_normal(64)
+    _, snr = audit.delayed_snr_db(y, y, longest=8, per_sample=1)
+    late = np.concatenate([np.zeros(8), y])
+    assert snr[8] == pytest.approx(10 * np.log10(np.sum(y**2) / np.sum((np.append(y, np.zeros(8)) - late) ** 2)))

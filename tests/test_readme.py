@@ -10,8 +10,9 @@ TEXT = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not (paths.REPOSITORY / "figures" / "quick" / "manifest.json").exists(), reason="no record of quick yet")
-def test_result_at_a_glance_is_the_records():
+def test_both_parts_are_the_records():
     assert readme.glance() in TEXT
+    assert readme.verdicts() in TEXT
 
 
 def test_options_and_profiles_are_the_real_ones(capsys):

@@ -112,3 +112,16 @@ def test_filters_of_2021_are_what_resampy_makes_of_their_numbers(method, speech)
     )
     np.testing.assert_allclose(resampling.upsample_by_two(x, resampling.filter_2021(method)), theirs, atol=1e-9)
     assert resampling.filter_2021(method).rolloff != resampling.shipped_filter(method).rolloff
+
+
+@pytest.mark.parametrize(
+    ("method", "at_1_5", "at_9_77", "total"),
+    [
+        ("kaiser_fast", -0.1557509303598279, 0.005035849414836481, 256.42786280595936),
+        ("kaiser_best", -0.20496383789250586, -0.01973830271925152, 256.4737964902581),
+    ],
+)
+def test_filters_of_2021_are_those_of_resampy_0_2_2(method, at_1_5, at_9_77, total):
+    """Two values and the sum of half_window in that package's data files."""
+    wing = resampling.filter_2021(method).wing
+    np.testing.assert_allclose([wing[768], wing[5000], wing.sum()], [at_1_5, at_9_77, total], rtol=1e-12)
