@@ -120,7 +120,9 @@ class Run:
         """Save a pandas frame as table-NUMBER.csv, every digit, and .md, rounded; `stem` names another place than table-NUMBER."""
         csv_file, md_file = (self.staging / f"{stem or f'table-{number}'}.{suffix}" for suffix in ("csv", "md"))
         files.write_text(csv_file, frame.to_csv(index=False))
-        files.write_text(md_file, f"**Table {number}** - {title}\n\n{frame.to_markdown(index=False, floatfmt=f'.{digits}f')}\n")
+        shown = frame.astype(object).where(frame.notna(), None)  # nothing, and not "nan", where there is no number
+        markdown = shown.to_markdown(index=False, floatfmt=f".{digits}f", missingval="")
+        files.write_text(md_file, f"**Table {number}** - {title}\n\n{markdown}\n")
         self._register(f"table-{number}", title, [csv_file, md_file])
 
     def data(self, frame, name: str, title: str) -> None:

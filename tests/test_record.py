@@ -57,11 +57,13 @@ def test_published_record_is_sound(run):
 
 
 def test_a_table_can_have_another_place_and_tells_its_cell(run):
-    run.table(pd.DataFrame({"a": [1.0]}), "claims", "Claims", stem="tables/claims")
+    run.table(pd.DataFrame({"a": [1.0, np.nan], "b": ["x", ""]}), "claims", "Claims", stem="tables/claims")
     (entry,) = record.fragments("smoke")["02_test"]["artifacts"]
     assert entry["id"] == "table-claims" and entry["files"] == ["tables/claims.csv", "tables/claims.md"]
     assert entry["cell"] == 0  # outside of a notebook
     assert (run.staging / "tables" / "claims.csv").exists()
+    text = (run.staging / "tables" / "claims.md").read_text()
+    assert "1.000" in text and "nan" not in text
 
 
 def test_earlier_tables_come_from_this_run_alone_under_the_command(run, monkeypatch):
