@@ -203,8 +203,17 @@ def test_printed_numbers_try_conventions_in_turn(folder):
     assert verdict(claims.printed_number(7.2, [first, second]), folder) == REPRODUCED
     judged = claims.printed_number(6.27, [first, second])(Evidence(folder))
     assert judged.verdict == OTHER_CONVENTION and judged.convention == "another clamp"
-    judged = claims.printed_number(3.0, [first, second])(Evidence(folder))
-    assert judged.verdict == NOT_REPRODUCED and judged.convention == "as stated"
+    for printed, nearest in ((3.0, "another clamp"), (9.0, "as stated")):  # none fits: the nearest is shown
+        judged = claims.printed_number(printed, [first, second])(Evidence(folder))
+        assert judged.verdict == NOT_REPRODUCED and judged.convention == nearest
+
+
+def test_a_fitted_candidate_never_reproduces(folder):
+    first = Reading("as defined", 28.0, 25.0, 30.0, 18.0, 35.0, "table-3.csv")
+    candidate = Reading("candidate", 6.0, np.nan, np.nan, 4.0, 7.0, "table-3.csv")
+    judged = claims.printed_number(6.09, [lambda e: first], lambda e: candidate)(Evidence(folder))
+    assert judged.verdict == NOT_REPRODUCED
+    assert judged.convention == "as defined; candidate: 6.00" and judged.ours.startswith("28.00")
 
 
 def test_curves_that_turn_up():
