@@ -181,6 +181,11 @@ def when(holds: bool, otherwise: str) -> str:
     return REPRODUCED if holds else otherwise
 
 
+def graded(plain: bool, otherwise_read: bool, last: str = WRONG) -> str:
+    """`REPRODUCED` as it stands, `OTHER_CONVENTION` if only another reading holds, else `last`."""
+    return REPRODUCED if plain else OTHER_CONVENTION if otherwise_read else last
+
+
 def fact(name: str, right: Callable[[float], bool], *, otherwise: str = WRONG, form: str = "{:g}", convention: str = "") -> Judge:
     """A statement about one finding: reproduced if `right` says so."""
 
@@ -191,21 +196,12 @@ def fact(name: str, right: Callable[[float], bool], *, otherwise: str = WRONG, f
     return judge
 
 
-def formula(name: str, tolerance: float, convention: str = "", instead: str = "", instead_convention: str = "") -> Judge:
-    """A printed formula against an independent implementation: reproduced if the difference stored as `name` is within `tolerance`.
-
-    `instead` names the difference under another reading of the formula; if only that one is small, the convention is another.
-    """
+def formula(name: str, tolerance: float, convention: str = "") -> Judge:
+    """A printed formula against an independent implementation: reproduced if the difference stored as `name` is within `tolerance`."""
 
     def judge(e: Evidence) -> Judgement:
         difference = e.finding(name)
-        if difference <= tolerance:
-            return Judgement(f"difference {difference:.1g}", REPRODUCED, convention, shown=f"finding:{name}")
-        if instead and (other := e.finding(instead)) <= tolerance:
-            return Judgement(
-                f"difference {difference:.2g}, otherwise {other:.1g}", OTHER_CONVENTION, instead_convention, shown=f"finding:{instead}"
-            )
-        return Judgement(f"difference {difference:.2g}", WRONG, convention, shown=f"finding:{name}")
+        return Judgement(f"difference {difference:.1g}", when(difference <= tolerance, WRONG), convention, shown=f"finding:{name}")
 
     return judge
 
@@ -235,7 +231,7 @@ def printed_number(
         made = [make(e) for make in readings]
         fitting = [r for r in made if r.least <= printed <= r.greatest]
         r = fitting[0] if fitting else min(made, key=lambda r: abs(r.value - printed))
-        verdict = NOT_REPRODUCED if not fitting else REPRODUCED if r is made[0] else OTHER_CONVENTION
+        verdict = graded(made[0] in fitting, bool(fitting), NOT_REPRODUCED)
         convention = r.convention
         if candidate is not None and not fitting:
             c = candidate(e)

@@ -18,6 +18,7 @@ from audiosr_lib.claims import (
     Judge,
     Judgement,
     fact,
+    graded,
     paired,
     turns_up,
     when,
@@ -42,7 +43,7 @@ def higher_rate_is_more_precise(e: Evidence) -> Judgement:
         where: e.finding(f"reconstruct_error_8k{where}") > 1e-6 > e.finding(f"reconstruct_error_16k{where}") for where in ("", "_above")
     }
     words = ", ".join(f"{kind}: {'a gain' if gains[where] else 'no gain'}" for where, kind in (("", "below 4 kHz"), ("_above", "above")))
-    verdict = REPRODUCED if all(gains.values()) else OTHER_CONVENTION if any(gains.values()) else WRONG
+    verdict = graded(all(gains.values()), any(gains.values()))
     return Judgement(words, verdict, "for sounds beyond half the lower rate", shown="finding:reconstruct_error_16k_above")
 
 
@@ -73,7 +74,7 @@ def curves_turn_up(e: Evidence) -> Judgement:
 
 def convolution_as_printed(e: Evidence) -> Judgement:
     convolution, correlation = e.finding("conv1d_minus_convolution"), e.finding("conv1d_minus_correlation")
-    verdict = REPRODUCED if convolution < 1e-5 else OTHER_CONVENTION if correlation < 1e-5 else WRONG
+    verdict = graded(convolution < 1e-5, correlation < 1e-5)
     return Judgement(
         f"{convolution:.2g} from convolution, {correlation:.0e} from correlation",
         verdict,
@@ -84,7 +85,7 @@ def convolution_as_printed(e: Evidence) -> Judgement:
 
 def shift_invariant(e: Evidence) -> Judgement:
     invariance, equivariance = e.finding("shift_invariance_error"), e.finding("shift_equivariance_error")
-    verdict = REPRODUCED if invariance < 1e-5 else OTHER_CONVENTION if equivariance < 1e-5 else WRONG
+    verdict = graded(invariance < 1e-5, equivariance < 1e-5)
     return Judgement(
         f"invariance error {invariance:.2g}, equivariance error {equivariance:.0e}",
         verdict,
@@ -116,7 +117,7 @@ def energy_concentration(e: Evidence) -> Judgement:
     kaiser, dpss = e.finding("kaiser_concentration"), e.finding("dpss_concentration")
     return Judgement(
         f"Kaiser {kaiser:.8f}, DPSS {dpss:.8f}",
-        REPRODUCED if kaiser >= dpss else OTHER_CONVENTION if kaiser > dpss - 1e-4 else WRONG,
+        graded(kaiser >= dpss, kaiser > dpss - 1e-4),
         "nearly: DPSS has the maximum",
         shown="finding:kaiser_concentration",
     )
@@ -126,7 +127,7 @@ def residual_arrows(e: Evidence) -> Judgement:
     channels, if_added = e.finding("concatenated_channels"), e.finding("added_channels")
     return Judgement(
         f"{channels:.0f} channels in, {if_added:.0f} if added",
-        REPRODUCED if channels == if_added else OTHER_CONVENTION if channels == 2 * if_added else WRONG,
+        graded(channels == if_added, channels == 2 * if_added),
         "skip connections that concatenate",
         shown="finding:concatenated_channels",
     )
@@ -162,7 +163,7 @@ def fast_is_the_worst(e: Evidence) -> Judgement:
     """By LSD and by SNR: is Kaiser fast the worst of the three?"""
     lsd, snr = ({s: e.number("table-2.csv", "mean", measure=m, system=s) for s in SYSTEM_NAMES} for m in ("lsd_ln", "snr_db"))
     by_lsd, by_snr = max(lsd, key=lsd.get) == "kaiser_fast", min(snr, key=snr.get) == "kaiser_fast"
-    verdict = REPRODUCED if by_lsd and by_snr else OTHER_CONVENTION if by_lsd or by_snr else NOT_REPRODUCED
+    verdict = graded(by_lsd and by_snr, by_lsd or by_snr, NOT_REPRODUCED)
     words = f"worst by LSD: {SYSTEM_NAMES[max(lsd, key=lsd.get)]}; by SNR: {SYSTEM_NAMES[min(snr, key=snr.get)]}"
     return Judgement(words, verdict, "both" if by_lsd and by_snr else "LSD" if by_lsd else "SNR" if by_snr else "", shown="table-2.csv")
 
@@ -171,7 +172,7 @@ def fast_is_the_fastest(e: Evidence) -> Judgement:
     ratios = {m: e.number("table-3.csv", "real_time_ratio", method=m) for m in ("kaiser_fast", "kaiser_best", "unet", "soxr_vhq")}
     fastest = max(ratios, key=ratios.get)
     of_three = max(("kaiser_fast", "kaiser_best", "unet"), key=ratios.get)
-    verdict = REPRODUCED if fastest == "kaiser_fast" else OTHER_CONVENTION if of_three == "kaiser_fast" else NOT_REPRODUCED
+    verdict = graded(fastest == "kaiser_fast", of_three == "kaiser_fast", NOT_REPRODUCED)
     words = f"Kaiser fast {ratios['kaiser_fast']:.0f}, soxr {ratios['soxr_vhq']:,.0f}"
     return Judgement(words, verdict, "of the three methods compared", shown="table-3.csv")
 
@@ -198,7 +199,7 @@ def best_minus_fast(e: Evidence) -> Judgement:
     printed = PRINTED_LSD["kaiser_best"] - PRINTED_LSD["kaiser_fast"]
     today, old = (e.finding(f"lsd_best_minus_fast_{year}") for year in ("today", "2021"))
     near = [abs(d - printed) <= 0.2 * abs(printed) for d in (today, old)]
-    verdict = REPRODUCED if near[0] else OTHER_CONVENTION if near[1] else NOT_REPRODUCED
+    verdict = graded(near[0], near[1], NOT_REPRODUCED)
     return Judgement(
         f"{today:+.3f} today, {old:+.3f} of 2021",
         verdict,
@@ -309,7 +310,7 @@ def layer_wise(e: Evidence) -> Judgement:
 
 def range_is_limited(e: Evidence) -> Judgement:
     relu, sigmoid = e.finding("relu_largest_output"), e.finding("sigmoid_largest_output")
-    verdict = REPRODUCED if max(relu, sigmoid) <= 1 else OTHER_CONVENTION if min(relu, sigmoid) <= 1 else WRONG
+    verdict = graded(max(relu, sigmoid) <= 1, min(relu, sigmoid) <= 1)
     return Judgement(
         f"of a million, ReLU makes {relu:,.0f}, a sigmoid {sigmoid:g}",
         verdict,
@@ -321,7 +322,7 @@ def range_is_limited(e: Evidence) -> Judgement:
 def starts_at_zero(e: Evidence) -> Judgement:
     """The parameters do not; Adam's own averages do, and may be what is meant."""
     share, average = e.finding("share_of_zero_weights_at_start"), e.finding("adam_average_at_start")
-    verdict = REPRODUCED if share > 0.99 else OTHER_CONVENTION if average == 0 else WRONG
+    verdict = graded(share > 0.99, average == 0)
     return Judgement(
         f"{share:.0%} of the weights are 0; Adam's average starts at {average:g}",
         verdict,
@@ -332,7 +333,7 @@ def starts_at_zero(e: Evidence) -> Judgement:
 
 def padding_expands(e: Evidence) -> Judgement:
     length = e.finding("length_100_padded_by_2")
-    verdict = REPRODUCED if length == 200 else OTHER_CONVENTION if length == 104 else WRONG
+    verdict = graded(length == 200, length == 104)
     return Judgement(
         f"{length:g} of 100, k = 2", verdict, "k zeros on each side, as the sentence goes on", shown="finding:length_100_padded_by_2"
     )
@@ -347,7 +348,7 @@ def frames_of_a_signal(e: Evidence) -> Judgement:
 
 def stft_call(e: Evidence) -> Judgement:
     as_printed, mended = e.finding("stft_without_return_complex_runs"), e.finding("stft_with_return_complex_equals_ours")
-    verdict = REPRODUCED if as_printed else OTHER_CONVENTION if mended else WRONG
+    verdict = graded(as_printed, mended)
     words = "runs" if as_printed else "an error" + (", right with one argument more" if mended else "")
     return Judgement(words, verdict, "PyTorch of 2021; return_complex is asked for today", shown="finding:stft_without_return_complex_runs")
 
@@ -369,7 +370,7 @@ def program(name: str, wanted: float, note: str = "") -> Judge:
 
 def batch_norm(e: Evidence) -> Judgement:
     whole, batch = e.finding("batch_norm_error"), e.finding("batch_norm_error_batch_only")
-    verdict = REPRODUCED if batch < 1e-4 else OTHER_CONVENTION if whole < 1e-4 else WRONG
+    verdict = graded(batch < 1e-4, whole < 1e-4)
     return Judgement(
         f"difference {batch:.2g}, with time {whole:.0e}", verdict, "statistics over batch and time", shown="finding:batch_norm_error"
     )
@@ -383,6 +384,6 @@ def fast_over_best(e: Evidence) -> Judgement:
     )
     old = [e.number("table-3-fair.csv", "real_time_ratio", method=f"resampy, {m} of 2021") for m in ("kaiser_fast", "kaiser_best")]
     near = [printed / SPEED_FACTOR <= q <= printed * SPEED_FACTOR for q in (today, old[0] / old[1])]
-    verdict = REPRODUCED if near[0] else OTHER_CONVENTION if near[1] else NOT_REPRODUCED
+    verdict = graded(near[0], near[1], NOT_REPRODUCED)
     words = f"{today:.2f} today, {old[0] / old[1]:.2f} with the filters of 2021"
     return Judgement(words, verdict, f"within a factor of {SPEED_FACTOR}", shown="table-3-fair.csv")

@@ -176,9 +176,12 @@ def test_paired(folder):
 def test_formula(folder):
     assert verdict(claims.formula("good", 1e-6), folder) == REPRODUCED
     assert verdict(claims.formula("bad", 1e-6), folder) == WRONG
-    other = claims.formula("bad", 1e-6, instead="good", instead_convention="flipped")(Evidence(folder))
-    assert other.verdict == OTHER_CONVENTION and other.convention == "flipped"
-    assert verdict(claims.formula("bad", 1e-6, instead="one"), folder) == WRONG
+
+
+def test_graded():
+    assert claims.graded(True, False) == claims.graded(True, True) == REPRODUCED
+    assert claims.graded(False, True) == OTHER_CONVENTION
+    assert claims.graded(False, False) == WRONG and claims.graded(False, False, NOT_REPRODUCED) == NOT_REPRODUCED
 
 
 def test_fact_and_needs(folder):
