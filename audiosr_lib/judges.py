@@ -5,6 +5,8 @@ General judges are in `claims`; these know what one claim means. Nothing here sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from audiosr_lib.claims import (
@@ -72,26 +74,44 @@ def curves_turn_up(e: Evidence) -> Judgement:
     return Judgement(words, NOT_REPRODUCED if e.has("patience") else NOT_TESTABLE, "needs a training to its end", shown=file)
 
 
-def convolution_as_printed(e: Evidence) -> Judgement:
-    convolution, correlation = e.finding("conv1d_minus_convolution"), e.finding("conv1d_minus_correlation")
-    verdict = graded(convolution < 1e-5, correlation < 1e-5)
-    return Judgement(
-        f"{convolution:.2g} from convolution, {correlation:.0e} from correlation",
-        verdict,
-        "cross-correlation: the kernel is not flipped",
-        shown="finding:conv1d_minus_correlation",
-    )
+def two_readings(
+    first: str,
+    second: str,
+    plain: Callable[[float, float], bool],
+    other: Callable[[float, float], bool],
+    words: str,
+    convention: str,
+    shown: str,
+) -> Judge:
+    """A claim about two findings: reproduced if `plain` holds of them, under another convention if `other` does, else wrong."""
+
+    def judge(e: Evidence) -> Judgement:
+        a, b = e.finding(first), e.finding(second)
+        return Judgement(words.format(a, b), graded(plain(a, b), other(a, b)), convention, shown=f"finding:{shown}")
+
+    return judge
 
 
-def shift_invariant(e: Evidence) -> Judgement:
-    invariance, equivariance = e.finding("shift_invariance_error"), e.finding("shift_equivariance_error")
-    verdict = graded(invariance < 1e-5, equivariance < 1e-5)
-    return Judgement(
-        f"invariance error {invariance:.2g}, equivariance error {equivariance:.0e}",
-        verdict,
-        "in the sense of equivariance",
-        shown="finding:shift_invariance_error",
-    )
+convolution_as_printed = two_readings(
+    "conv1d_minus_convolution",
+    "conv1d_minus_correlation",
+    lambda convolution, _: convolution < 1e-5,
+    lambda _, correlation: correlation < 1e-5,
+    "{:.2g} from convolution, {:.0e} from correlation",
+    "cross-correlation: the kernel is not flipped",
+    "conv1d_minus_correlation",
+)
+
+
+shift_invariant = two_readings(
+    "shift_invariance_error",
+    "shift_equivariance_error",
+    lambda invariance, _: invariance < 1e-5,
+    lambda _, equivariance: equivariance < 1e-5,
+    "invariance error {:.2g}, equivariance error {:.0e}",
+    "in the sense of equivariance",
+    "shift_invariance_error",
+)
 
 
 def pooling_removes(e: Evidence) -> Judgement:
@@ -113,24 +133,26 @@ def folding_saves(e: Evidence) -> Judgement:
     )
 
 
-def energy_concentration(e: Evidence) -> Judgement:
-    kaiser, dpss = e.finding("kaiser_concentration"), e.finding("dpss_concentration")
-    return Judgement(
-        f"Kaiser {kaiser:.8f}, DPSS {dpss:.8f}",
-        graded(kaiser >= dpss, kaiser > dpss - 1e-4),
-        "nearly: DPSS has the maximum",
-        shown="finding:kaiser_concentration",
-    )
+energy_concentration = two_readings(
+    "kaiser_concentration",
+    "dpss_concentration",
+    lambda kaiser, dpss: kaiser >= dpss,
+    lambda kaiser, dpss: kaiser > dpss - 1e-4,
+    "Kaiser {:.8f}, DPSS {:.8f}",
+    "nearly: DPSS has the maximum",
+    "kaiser_concentration",
+)
 
 
-def residual_arrows(e: Evidence) -> Judgement:
-    channels, if_added = e.finding("concatenated_channels"), e.finding("added_channels")
-    return Judgement(
-        f"{channels:.0f} channels in, {if_added:.0f} if added",
-        graded(channels == if_added, channels == 2 * if_added),
-        "skip connections that concatenate",
-        shown="finding:concatenated_channels",
-    )
+residual_arrows = two_readings(
+    "concatenated_channels",
+    "added_channels",
+    lambda channels, if_added: channels == if_added,
+    lambda channels, if_added: channels == 2 * if_added,
+    "{:.0f} channels in, {:.0f} if added",
+    "skip connections that concatenate",
+    "concatenated_channels",
+)
 
 
 def both_totals_are_one(e: Evidence) -> Judgement:
@@ -308,27 +330,27 @@ def layer_wise(e: Evidence) -> Judgement:
     )
 
 
-def range_is_limited(e: Evidence) -> Judgement:
-    relu, sigmoid = e.finding("relu_largest_output"), e.finding("sigmoid_largest_output")
-    verdict = graded(max(relu, sigmoid) <= 1, min(relu, sigmoid) <= 1)
-    return Judgement(
-        f"of a million, ReLU makes {relu:,.0f}, a sigmoid {sigmoid:g}",
-        verdict,
-        "sigmoid and its kin, not ReLU",
-        shown="finding:relu_largest_output",
-    )
+range_is_limited = two_readings(
+    "relu_largest_output",
+    "sigmoid_largest_output",
+    lambda relu, sigmoid: max(relu, sigmoid) <= 1,
+    lambda relu, sigmoid: min(relu, sigmoid) <= 1,
+    "of a million, ReLU makes {:,.0f}, a sigmoid {:g}",
+    "sigmoid and its kin, not ReLU",
+    "relu_largest_output",
+)
 
 
-def starts_at_zero(e: Evidence) -> Judgement:
-    """The parameters do not; Adam's own averages do, and may be what is meant."""
-    share, average = e.finding("share_of_zero_weights_at_start"), e.finding("adam_average_at_start")
-    verdict = graded(share > 0.99, average == 0)
-    return Judgement(
-        f"{share:.0%} of the weights are 0; Adam's average starts at {average:g}",
-        verdict,
-        "if Adam's own averages are meant",
-        shown="finding:adam_average_at_start",
-    )
+# the network's parameters do not start at zero; Adam's own averages do, and may be what is meant
+starts_at_zero = two_readings(
+    "share_of_zero_weights_at_start",
+    "adam_average_at_start",
+    lambda share, _: share > 0.99,
+    lambda _, average: average == 0,
+    "{:.0%} of the weights are 0; Adam's average starts at {:g}",
+    "if Adam's own averages are meant",
+    "adam_average_at_start",
+)
 
 
 def padding_expands(e: Evidence) -> Judgement:
@@ -368,12 +390,15 @@ def program(name: str, wanted: float, note: str = "") -> Judge:
     return judge
 
 
-def batch_norm(e: Evidence) -> Judgement:
-    whole, batch = e.finding("batch_norm_error"), e.finding("batch_norm_error_batch_only")
-    verdict = graded(batch < 1e-4, whole < 1e-4)
-    return Judgement(
-        f"difference {batch:.2g}, with time {whole:.0e}", verdict, "statistics over batch and time", shown="finding:batch_norm_error"
-    )
+batch_norm = two_readings(
+    "batch_norm_error_batch_only",
+    "batch_norm_error",
+    lambda batch, _: batch < 1e-4,
+    lambda _, whole: whole < 1e-4,
+    "difference {:.2g}, with time {:.0e}",
+    "statistics over batch and time",
+    "batch_norm_error",
+)
 
 
 def fast_over_best(e: Evidence) -> Judgement:
