@@ -103,7 +103,7 @@ def _grid(draw, shown: list[dict[str, Any]], hear, columns: int, size: tuple[flo
 def _sliders(draw, controls: Controls, hear) -> None:
     import ipywidgets
     import matplotlib.pyplot as plt
-    from IPython.display import Audio, display
+    from IPython.display import display
 
     style = {"description_width": "initial"}
     sliders = {
@@ -119,8 +119,7 @@ def _sliders(draw, controls: Controls, hear) -> None:
         ax.set_title(describe(state))
         plt.show()
         if hear is not None:
-            x, sr = hear(**state)
-            display(Audio(data=np.clip(x, -1, 1), rate=sr, normalize=False))
+            display(audio.players([audio.Version(describe(state), *hear(**state))]))
 
     display(ipywidgets.VBox([*sliders.values(), ipywidgets.interactive_output(update, sliders)]))
 

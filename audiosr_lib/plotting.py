@@ -39,7 +39,8 @@ def kernel_shell():
 def use_style() -> None:
     """Set seaborn's and matplotlib's defaults for this kernel; call it once, in a notebook's set-up cell.
 
-    In a notebook, figures are shown as `small_png`: an executed copy takes a third of the room.
+    In a notebook, figures are shown as `small_png`, an executed copy taking a third of the room, with `description` as their
+    alternative text.
     """
     import matplotlib as mpl
     import seaborn as sns
@@ -69,7 +70,28 @@ def use_style() -> None:
 
         plt.switch_backend(mpl.get_backend())  # loads the notebook's backend now, which sets its own formatter
         formatter = shell.display_formatter.formatters["image/png"]
-        formatter.for_type(mpl.figure.Figure, lambda fig: small_png(fig, fig.dpi))
+        formatter.for_type(mpl.figure.Figure, lambda fig: (small_png(fig, fig.dpi), {"alt": description(fig)}))
+
+
+def description(fig) -> str:
+    """What a matplotlib figure shows, in words, for those who do not see it: its title, and the axes and curves of each panel.
+
+    The title is the figure's label (`Figure.set_label`), which `Run.figure` sets, or its suptitle.
+    """
+    title = str(fig.get_label() or fig.get_suptitle())
+    shared = {"x": fig.get_supxlabel(), "y": fig.get_supylabel()}
+    panels, scales = [], []
+    for ax in fig.axes:
+        x, y = (" ".join((label or shared[k]).split()) for k, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())))
+        if ax.get_label() == "<colorbar>":
+            scales.append(f"colours: {' '.join((ax.get_ylabel() or ax.get_xlabel()).split())}")
+        elif ax.axison and ax.get_visible():
+            name = " ".join((ax.get_title() or ax.get_title("left")).split())
+            over = f"{y} over {x}" if x and y else x or y
+            named = [str(label) for label in ax.get_legend_handles_labels()[1]]
+            panels.append(": ".join(part for part in (name, over, ", ".join(named)) if part))
+    count = f"{len(panels)} panels" if len(panels) > 1 else ""
+    return ". ".join(part for part in (title, count, *dict.fromkeys(panels), *dict.fromkeys(scales)) if part)
 
 
 def small_png(fig, dpi: float) -> bytes:

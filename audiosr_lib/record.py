@@ -108,6 +108,7 @@ class Run:
     def figure(self, fig, number: str, title: str) -> None:
         """Save a matplotlib figure as figure-NUMBER.png (120 dpi) and .svg. The notebook still shows it with plt.show()."""
         png_file, svg_file = written = [self.staging / f"figure-{number}.{suffix}" for suffix in ("png", "svg")]
+        fig.set_label(f"Figure {number}: {title}" if number[:1].isdigit() else title)  # begins its alternative text
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is solved: solving it again at each of the draws below takes seconds
         with files.aside(png_file) as path:

@@ -29,6 +29,49 @@ def test_one_gain_for_all_versions(speech):
     assert "loud &lt;&amp;&gt;" in html and "Two levels" in html
 
 
+def test_a_player_states_the_gain_the_levels_and_the_loudness(speech):
+    """As measured on the embedded bytes; versions that differ only in what the gain does are as loud."""
+    html = audio.players([Version("a", 0.1 * speech, 44100), Version("b", 0.05 * speech, 44100)]).data
+    gain_db = signals.db(audio.shared_gain([Version("a", 0.1 * speech, 44100)]))
+    assert f"One gain for all versions: {gain_db:+.1f} dB" in html and f'data-gain="{gain_db:.3f}"' in html
+    (a, _), (b, _) = embedded(html)
+    lufs = [float(v) for v in re.findall(r'data-lufs="([^"]+)"', html)]
+    assert lufs == pytest.approx([audio.loudness(a, 44100), audio.loudness(b, 44100)], abs=0.001)
+    assert lufs[0] - lufs[1] == pytest.approx(20 * np.log10(2), abs=0.01)
+    levels = [float(v) for v in re.findall(r'data-rms="([^"]+)"', html)]
+    assert levels == pytest.approx([signals.db(signals.rms(v)) for v in (a, b)], abs=0.051)
+
+
+def test_loudness_of_the_standards_tone():
+    """BS.1770: a sine of 997 Hz at full scale in one channel is -3.01 LUFS, at 22.05 kHz too; EBU Tech 3341 lets a meter err by 0.1."""
+    for sr in (44100, 22050):
+        tone = signals.sine(997, 2.0, sr)
+        assert audio.loudness(tone, sr) == pytest.approx(-3.01, abs=0.1)
+        assert audio.loudness(0.1 * tone, sr) == pytest.approx(-23.01, abs=0.1)
+    assert np.isnan(audio.loudness(tone[: round(0.39 * sr)], sr))
+    assert np.isnan(audio.loudness(1e-5 * tone, sr))
+    assert 'data-lufs=""' in audio.players([Version("short", tone[:2000], sr)]).data
+
+
+def test_the_code_comes_once_for_a_notebook_and_again_with_its_cell(speech, monkeypatch):
+    def carries(cell):
+        monkeypatch.setattr(audio, "_this_cell", lambda: cell)
+        html = audio.players([Version("a", speech, 44100)]).data
+        assert ("class Player" in html) != ("audiosrStart && " in html)
+        return "class Player" in html
+
+    monkeypatch.setattr(audio, "_carrier", None)
+    assert [carries(c) for c in ("one", "one", "two", "two", "one", "three")] == [True, True, False, False, True, False]
+    assert carries(None)  # outside of a notebook, always
+
+
+def test_the_code_is_whole_and_asks_nothing_of_a_network():
+    code = audio._code()
+    assert code.count("<script>") == code.count("</script>") == 1 and "http" not in code
+    assert len(code) < 30_000  # it is in every executed notebook
+    assert "window.audiosrStart();" in code and " LUFS" in code
+
+
 def test_players_need_sound(speech):
     with pytest.raises(ValueError, match="silent"):
         audio.shared_gain([Version("nothing", np.zeros(100), 44100)])
