@@ -42,9 +42,9 @@ def render(template: str, **values: object) -> str:
 
 
 def slug(text: str) -> str:
-    """A heading as a name for links: letters, digits and hyphens; "section" if nothing is left."""
+    """A heading's HTML as a name to link to: "sec-" and its letters and digits, with hyphens between the words."""
     plain = re.sub(r"<[^>]+>|&\w+;", "", text)
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
+    return "sec-" + re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
 def png_size(data: bytes) -> tuple[int, int]:
@@ -72,9 +72,9 @@ def shown(value: object, whole: bool = False) -> str:
         return value
     if pd.isna(value):
         return ""
-    if whole or value == 0 or not math.isfinite(value):
+    if whole or not math.isfinite(value):
         return f"{value:.0f}"
-    return f"{value:.3f}" if abs(value) >= 0.0005 else f"{value:.1e}"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1e}"
 
 
 def table_of(file: Path) -> Table:

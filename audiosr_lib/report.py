@@ -22,7 +22,7 @@ from audiosr_lib.chapters import Chapter, Heading
 from audiosr_lib.pages import ReportError, Table
 
 LONG = 12  # rows of a table that are shown without asking
-CLAIMS_HEAD = ("claim", "coursework", "here", "interval", "convention", "verdict", "shown by")
+CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention", "shown by")
 SECTIONS = (
     ("result", "The result at a glance"), ("notebooks", "Notebooks"), ("figures", "Figures"), ("tables", "Tables"),
     ("claims", "Is the coursework right?"), ("provenance", "Provenance"),
@@ -101,7 +101,7 @@ def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[
         for r in rows:
             found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
             href = f"{by_name[found[1]].page}#cell-{found[2]}" if found and found[1] in by_name else ""
-            interval = f"{float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
+            interval = f"interval {float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
             cell = f"chapter {found[1][:2]}, cell {found[2]}" if found else r["cell"]
             shown.append(r | {"interval": interval, "href": href, "cell": cell})
         groups.append((f"Section {section}" if section[:1].isdigit() else section, shown))
@@ -138,7 +138,6 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
     """HTML of index.html."""
     by_name = {c.name: c for c in made}
     claims = readme.claims_table(folder)
-    best = readme.headline(claims)[["claim", "coursework", "ours", "verdict"]]
     heard = Markup(listening(folder, manifest))
     sections = [*SECTIONS[:1], *([("listening", "Listening")] if heard else []), *SECTIONS[1:]]
     return pages.render(
@@ -154,7 +153,7 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         tables=tables(folder, manifest, by_name),
         long=LONG,
         verdicts=Table(readme.VERDICT_COLUMNS, readme.verdict_rows(claims), [False, True, True]),
-        headline=Table(["claim", "coursework", "here", "verdict"], best.to_numpy().tolist(), [False] * 4),
+        headline=readme.headline(claims).to_dict("records"),
         claims=claims_by_section(claims, by_name),
         claims_head=CLAIMS_HEAD,
         claims_count=len(claims),
