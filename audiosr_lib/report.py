@@ -22,7 +22,7 @@ from audiosr_lib.chapters import Chapter, Heading
 from audiosr_lib.pages import ReportError, Table
 
 LONG = 12  # rows of a table that are shown without asking
-CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention", "shown by")
+CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention", "chapter")
 SECTIONS = (
     ("result", "The result at a glance"), ("notebooks", "Notebooks"), ("figures", "Figures"), ("tables", "Tables"),
     ("claims", "Is the coursework right?"), ("provenance", "Provenance"),
@@ -102,7 +102,7 @@ def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[
             found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
             href = f"{by_name[found[1]].page}#cell-{found[2]}" if found and found[1] in by_name else ""
             interval = f"interval {float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
-            cell = f"chapter {found[1][:2]}, cell {found[2]}" if found else r["cell"]
+            cell = f"{found[1][:2]}, cell {found[2]}" if found else r["cell"]
             shown.append(r | {"interval": interval, "href": href, "cell": cell})
         groups.append((f"Section {section}" if section[:1].isdigit() else section, shown))
     return groups
