@@ -24,6 +24,24 @@ def aside(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def folder_aside(target: Path) -> Iterator[Path]:
+    """A new, empty folder to fill; it takes the place of `target` if the block succeeds and is removed if it does not."""
+    new, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with aside(target) as path:

@@ -6,6 +6,7 @@ A test holds README.md to what this makes of figures/quick, so the numbers there
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from audiosr_lib import claims, coursework, files, paths
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.readme) -->", "<!-- verdicts: end -->"
+VERDICT_COLUMNS = ("verdict", "claims of the text", "facts of the printed program")
 SYSTEMS = {"kaiser_fast": "Kaiser fast", "kaiser_best": "Kaiser best", "unet": "U-Net"}
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
@@ -28,38 +30,61 @@ def _cell(value: float, source: float, digits: int) -> str:
     return f"{value:.{digits}f}{printed}"
 
 
+def glance_rows(folder: Path) -> list[list[str]]:
+    """The result at a glance from a record's folder: one row a measure, its label and a cell for each of `SYSTEMS`."""
+    quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
+    speed = pd.read_csv(folder / "table-3.csv").set_index("method")
+    rows = []
+    for measure, label in ROWS.items():
+        rows.append([label] + [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS])
+    cells = [_cell(speed.loc[s, "real_time_ratio"], speed.loc[s, "coursework"], 1) for s in SYSTEMS]
+    return [*rows, ["real-time ratio, higher is better", *cells]]
+
+
+def machine(manifest: dict) -> str:
+    """What the networks of a record ran on: the GPU, or the processor."""
+    return manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
+
+
 def glance(profile: str = "quick") -> str:
     """Markdown of the result at a glance, between its two marks, from the published record of a profile."""
     folder = paths.REPOSITORY / "figures" / profile
     manifest = files.read_json(folder / "manifest.json")
-    quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
-    speed = pd.read_csv(folder / "table-3.csv").set_index("method")
     lines = [f"| | {' | '.join(SYSTEMS.values())} |", "|---|" + "---:|" * len(SYSTEMS)]
-    for measure, label in ROWS.items():
-        cells = [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    cells = [_cell(speed.loc[s, "real_time_ratio"], speed.loc[s, "coursework"], 1) for s in SYSTEMS]
-    lines.append(f"| real-time ratio, higher is better | {' | '.join(cells)} |")
-    about, steps = manifest["corpus"], manifest["parameters"]["steps"]
-    spoken = manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
+    lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
     minutes = sum(manifest["seconds"].values()) / 60
     note = (
-        f"Means over unseen speakers; in brackets what the coursework prints. Profile `{profile}`: {steps} training steps on "
-        f"*{about['title']}*, {spoken}, {minutes:.0f} minutes for all notebooks, seed {manifest['seed']}, "
-        f"commit {manifest['git_commit'][:12]}. Intervals, conventions and per-speaker numbers: notebook 10."
+        f"Means over unseen speakers; in brackets what the coursework prints. Profile `{profile}`: {manifest['parameters']['steps']} "
+        f"training steps on *{manifest['corpus']['title']}*, {machine(manifest)}, {minutes:.0f} minutes for all notebooks, "
+        f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
     return "\n".join([BEGIN, *lines, "", note, END])
 
 
+def claims_table(folder: Path) -> pd.DataFrame:
+    """A record's tables/claims.csv, all columns text."""
+    return pd.read_csv(folder / "tables" / "claims.csv", keep_default_na=False, dtype=str)
+
+
+def verdict_rows(table: pd.DataFrame) -> list[list[str]]:
+    """Rows of verdict, claims of the text with it, facts of the printed program with it; the last one is "all"."""
+    program = table["section"] == "Appendix A"
+    rows = [[v, str(((table.verdict == v) & ~program).sum()), str(((table.verdict == v) & program).sum())] for v in claims.VERDICTS]
+    return [*rows, ["all", str((~program).sum()), str(program.sum())]]
+
+
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims that stand in README.md and on the report's front page."""
+    return table[table.id.isin({c.id for c in coursework.CLAIMS if c.headline})]
+
+
 def verdicts(profile: str = "quick") -> str:
     """Markdown of how many claims got which verdict, and of the headline claims, from a record's tables/claims.csv."""
-    table = pd.read_csv(paths.REPOSITORY / "figures" / profile / "tables" / "claims.csv", keep_default_na=False, dtype=str)
-    program = table["section"] == "Appendix A"
-    lines = ["| verdict | claims of the text | facts of the printed program |", "|---|---:|---:|"]
-    lines += [f"| {v} | {((table.verdict == v) & ~program).sum()} | {((table.verdict == v) & program).sum()} |" for v in claims.VERDICTS]
-    lines += [f"| all | {(~program).sum()} | {program.sum()} |", "", "| claim | coursework | here | verdict |", "|---|---|---|---|"]
-    headline = {c.id for c in coursework.CLAIMS if c.headline}
-    lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.verdict} |" for r in table[table.id.isin(headline)].itertuples()]
+    table = claims_table(paths.REPOSITORY / "figures" / profile)
+    lines = [f"| {' | '.join(VERDICT_COLUMNS)} |", "|---|---:|---:|"]
+    lines += [f"| {' | '.join(row)} |" for row in verdict_rows(table)]
+    lines += ["", "| claim | coursework | here | verdict |", "|---|---|---|---|"]
+    lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.verdict} |" for r in headline(table).itertuples()]
     return "\n".join([VERDICTS_BEGIN, *lines, VERDICTS_END])
 
 

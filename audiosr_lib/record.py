@@ -26,6 +26,7 @@ from audiosr_lib.profiles import Profile
 PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "soundfile", "torch", "matplotlib",
             "seaborn", "ipython", "ipykernel", "papermill", "nbformat")  # fmt: skip
 
+REPORT = ("report/", "report.new/", "report.old/")  # pages made of a record, in its folder, and what a killed build may have left
 
 BY_COMMAND = "AUDIOSR_BY_COMMAND"  # set in the environment of notebooks that run_all.sh runs
 
@@ -262,29 +263,35 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
         "notebooks": {f"notebooks/{n}.ipynb": files.sha256_of(staging / "notebooks" / f"{n}.ipynb") for n in expected},
     }
     target = paths.figures(profile)
-    new, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for name in sorted(listed):
-        (new / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(staging / name, new / name)
-    files.write_json(new / "manifest.json", manifest)
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    with files.folder_aside(target) as new:
+        for name in sorted(listed):
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(staging / name, new / name)
+        files.write_json(new / "manifest.json", manifest)
     return target
 
 
-def verify(folder: Path) -> list[str]:
-    """Problems of a published record: files that are missing, changed or not listed. Empty if it is sound."""
+def damage(folder: Path) -> list[str]:
+    """What is wrong with the files that a published record lists: missing, or changed. Empty if nothing is."""
     manifest = files.read_json(folder / "manifest.json")
-    digests = {n: d for a in manifest["artifacts"] for n, d in a["sha256"].items()} | manifest["notebooks"]
     problems = []
-    for name, digest in digests.items():
+    for name, digest in _digests(manifest).items():
         if not (folder / name).exists():
             problems.append(f"{name} is missing")
         elif files.sha256_of(folder / name) != digest:
             problems.append(f"{name} is not the file of the manifest")
+    return problems
+
+
+def verify(folder: Path) -> list[str]:
+    """Problems of a published record: files that are missing, changed or not listed. Empty if it is sound.
+
+    `REPORT` is left out: `report.build` makes it of the record, which does not list it.
+    """
+    listed = set(_digests(files.read_json(folder / "manifest.json"))) | {"manifest.json"}
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return problems + [f"{n} is not in the manifest" for n in sorted(present - set(digests) - {"manifest.json"})]
+    return damage(folder) + [f"{n} is not in the manifest" for n in sorted(present - listed) if not n.startswith(REPORT)]
+
+
+def _digests(manifest: dict) -> dict[str, str]:
+    return {n: d for a in manifest["artifacts"] for n, d in a["sha256"].items()} | manifest["notebooks"]

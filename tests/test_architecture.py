@@ -12,7 +12,7 @@ from audiosr_lib import paths
 ORDER = (
     "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation", "dataset",
     "losses", "unet", "training", "metrics", "audit", "inference", "timing", "svg", "plotting", "audio", "interactive", "claims",
-    "judges", "coursework", "record", "readme", "runner",
+    "judges", "coursework", "record", "readme", "pages", "chapters", "report", "runner",
 )  # fmt: skip
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 

@@ -25,6 +25,7 @@ NOT_IMPORTED = {
     "nbval": "pytest's plug-in",
     "ruff": "lint, run by hand",
     "numba": "resampy compiles with it: its version decides speeds",
+    "sphinx-mathjax-offline": "MathJax, which the report copies from it",
     "libsvm-official": "a part of ViSQOL",
 }
 COMES_WITH = {
@@ -32,6 +33,7 @@ COMES_WITH = {
     "tomllib": "Python",
     "google": "tensorboard",
     "nbclient": "papermill",
+    "markupsafe": "jinja2",
     "PIL": "matplotlib",
     "psutil": "ipykernel",
 }

@@ -82,6 +82,15 @@ def test_verify_finds_what_was_changed(run):
     assert problems == ["figure-1.2.png is missing", "table-2.csv is not the file of the manifest", "stray.txt is not in the manifest"]
 
 
+def test_a_report_made_of_the_record_is_no_stray_file(run):
+    fill(run)
+    folder = publish()
+    files.write_text(folder / "report" / "index.html", "made of the record")
+    assert record.verify(folder) == []
+    files.write_text(folder / "reports.txt", "not made of it")
+    assert record.verify(folder) == ["reports.txt is not in the manifest"]
+
+
 def test_figures_are_reproducible(run):
     fill(run)
     svg = (run.staging / "figure-1.2.svg").read_bytes()
@@ -156,7 +165,8 @@ def test_records_in_the_repository_are_sound(folder):
     assert figures | {"table-1", "table-2", "table-3", "table-2-fair", "table-3-fair", "table-claims"} <= ids
     assert sum(i.startswith("clip-") for i in ids) >= 12
     assert not manifest["git_commit"].endswith("-modified")
-    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 12e6
+    listed = [n for a in manifest["artifacts"] for n in a["files"]] + list(manifest["notebooks"])
+    assert sum((folder / n).stat().st_size for n in set(listed)) < 12e6
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)
