@@ -153,7 +153,8 @@ class Run:
         file = self.staging / "clips" / f"{name}.flac"
         with files.aside(file) as path:
             path.write_bytes(audio.flac_bytes(scaled, sr))
-        self._register(f"clip-{name}", title, [file, note], seconds=round(len(x) / sr, 3), sample_rate=sr)
+        about_it = {"seconds": round(len(x) / sr, 3), "sample_rate": sr, "gain_db": round(20 * float(np.log10(gain)), 2)}
+        self._register(f"clip-{name}", title, [file, note], **about_it)
 
     def folders(self) -> list[Path]:
         """Where tables of earlier notebooks are to be looked for: in the record in the making; in a notebook played with by hand also in

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from audiosr_lib import chapters, files, pages, paths, readme, record
+from audiosr_lib import audio, chapters, files, pages, paths, readme, record
 from audiosr_lib.chapters import Chapter, Heading
 from audiosr_lib.pages import ReportError, Table
 
@@ -30,8 +30,16 @@ SECTIONS = (
 
 
 def listening(folder: Path, manifest: dict) -> str:
-    """HTML of the front page's section to listen, between the result and the notebooks; "" leaves it out."""
-    return ""
+    """HTML of a player of the record's first listening example, all versions with the gain they were saved with; "" without clips."""
+    clips = [a for a in manifest["artifacts"] if a["id"].startswith("clip-")]
+    first = [a for a in clips if a["title"].partition(":")[0] == clips[0]["title"].partition(":")[0]]
+    if not first:
+        return ""
+    speaker, rows = first[0]["title"].partition(":")[0], []
+    for a in first:
+        file = next(n for n in a["files"] if n.endswith(".flac"))
+        rows.append(audio.Encoded(a["title"].partition(":")[2].strip(), (folder / file).read_bytes()))
+    return audio.player_html(rows, speaker, first[0]["gain_db"])
 
 
 def read_manifest(folder: Path) -> dict:

@@ -289,7 +289,7 @@ def start_afresh(profile: str) -> None:
 
 def study(options: argparse.Namespace) -> None:
     """Run the study, or a part of it, and publish the record when it is whole."""
-    from audiosr_lib import record
+    from audiosr_lib import record, report
 
     everything = paths.notebooks()
     chosen = [n for n in everything if n.name[:2] == options.only] if options.only else everything
@@ -313,9 +313,13 @@ def study(options: argparse.Namespace) -> None:
         manifest = files.read_json(folder / "manifest.json")["artifacts"]
         closing = f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)"
     except record.RecordError as reason:
+        folder = None
         manifest = [a for f in record.fragments(options.profile).values() for a in f["artifacts"]]
         closing = f"Not published: {reason}"
     summary(chosen, seconds, manifest)
+    if folder is not None:
+        index = report.build(folder)
+        closing += f"\nThe report, for any browser: {paths.shown(index)}"
     took = time.perf_counter() - started
     print(f"{closing}\nProfile {options.profile}, corpus {corpus}, seed {options.seed}, {device}, {took:.0f} s in all")
 
@@ -334,11 +338,13 @@ def summary(notebooks: list[Path], seconds: dict[str, float], artifacts: list[di
 
 
 def test() -> int:
-    """pytest, then the smoke profile by papermill, then nbval over what it left: the second run must print what the first did."""
+    """pytest, then the smoke profile by papermill, its report in a browser where there is one, and nbval over its notebooks: the second
+    run must print what the first did."""
     from audiosr_lib import interactive
 
     command = [sys.executable, "-m", "pytest"]
-    status = subprocess.run([*command, "-q", "tests"], cwd=paths.REPOSITORY, check=False).returncode
+    in_browser = os.path.join("tests", "browser")
+    status = subprocess.run([*command, "-q", "tests", "--ignore", in_browser], cwd=paths.REPOSITORY, check=False).returncode
     if status:
         return status
     home = paths.REPOSITORY / "build" / "test"
@@ -346,6 +352,10 @@ def test() -> int:
     environment = os.environ | {"AUDIOSR_HOME": str(home), interactive.STATIC: "1"}
     smoke = [sys.executable, "-m", "audiosr_lib.runner", "--profile", "smoke", "--device", "cpu"]
     if status := subprocess.run(smoke, cwd=paths.REPOSITORY, env=environment, check=False).returncode:
+        return status
+    environment["AUDIOSR_REPORT"] = str(home / "figures" / "smoke" / "report")
+    status = subprocess.run([*command, "-q", "-rs", in_browser], cwd=paths.REPOSITORY, env=environment, check=False).returncode
+    if status:
         return status
     notebooks = sorted(str(p) for p in (home / "figures" / "smoke" / "notebooks").glob("*.ipynb"))
     sanitize = str(paths.REPOSITORY / "tests" / "nbval_sanitize.cfg")
@@ -362,10 +372,11 @@ def main(arguments: list[str] | None = None) -> int:
         return test()
     from audiosr_lib.corpora import CorpusError
     from audiosr_lib.download import DownloadError
+    from audiosr_lib.pages import ReportError
 
     try:
         study(options)
-    except (Failure, CorpusError, DownloadError) as error:
+    except (Failure, CorpusError, DownloadError, ReportError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
