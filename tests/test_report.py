@@ -45,7 +45,7 @@ def code(number: int, source: str, outputs=(), **metadata):
 
 
 def first_notebook():
-    stream = v4.new_output("stream", name="stdout", text="costs $5 < $6\n")
+    stream = v4.new_output("stream", name="stdout", text="costs $5 < $6 <b>bold</b>\n")
     player = v4.new_output("display_data", {"text/html": '<table><tr><td>$x$</td></tr></table><script>let a = 1 < 2 && "$";</script>'})
     cells = [
         v4.new_markdown_cell("# A *first* look", id="m1"),
@@ -226,7 +226,7 @@ def test_latex_reaches_the_page_as_written(folder):
     assert LATEX.replace("&", "&amp;").replace("<", "&lt;") in html
     assert "$x_1*y_2*z &lt; 1$" in html
     assert 'src="assets/tex-svg.js"' in html and '"pre", "code"' in html
-    assert re.search(r'<pre class="output">costs \$5 &lt; \$6', html)
+    assert re.search(r'<pre class="output">costs \$5 &lt; \$6 &lt;b&gt;', html)
     assert 'class="output-html scroll no-maths"' in html and 'ignoreHtmlClass: "no-maths"' in html
     assert (folder / "report" / "assets" / "tex-svg.js").stat().st_size > 1e6
     assert "Apache" in (folder / "report" / "assets" / "README.txt").read_text()
@@ -376,6 +376,11 @@ def test_report_of_the_committed_record(quick):
     assert {f"{f.stem}.html" for f in paths.notebooks()} == {f.name for f in quick.glob("[0-9]*.html")}
     table = readme.claims_table(QUICK)
     assert f"{len(table)} claims" in front and front.count('class="verdict ') == len(table) + len(readme.headline(table))
+    for file in (QUICK / "notebooks").glob("*.ipynb"):
+        outputs = [o for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code" for o in c.outputs]
+        text = (quick / f"{file.stem}.html").read_text(encoding="utf-8")
+        kinds = ('<pre class="output">', '<div class="picture">', '<div class="output-markdown">', '<div class="output-html ')
+        assert sum(text.count(k) for k in kinds) == len(outputs), file.name
     for file in quick.glob("*.html"):
         text = file.read_text(encoding="utf-8")
         assert str(paths.REPOSITORY) not in text and "/home/" not in text and "/site-packages/" not in text, file.name
