@@ -57,12 +57,12 @@ def imported() -> set[str]:
                 names |= {a.name.split(".")[0] for a in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
-    local = {"audiosr_lib"} | {f.stem for f in (paths.REPOSITORY / "tests").glob("*.py")}
+    local = {"audiosr_lib"} | {f.stem for f in (paths.REPOSITORY / "tests").rglob("*.py")}
     return {n for n in names if n not in sys.stdlib_module_names} - local
 
 
 def distribution(module: str) -> str:
-    return {"IPython": "ipython", "visqol": "visqol-python"}.get(module, module)
+    return {"IPython": "ipython", "visqol": "visqol-python", "axe_playwright_python": "axe-playwright-python"}.get(module, module)
 
 
 def test_every_pin_is_exact():

@@ -310,7 +310,7 @@
     ticks() {
       const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10].find((s) => this.duration / s <= 6) || 60;
       return Array.from({ length: Math.floor(this.duration / step + 1e-9) + 1 }, (_, i) =>
-        make("span", { style: `left:${100 * i * step / this.duration}%` }, `${+(i * step).toFixed(2)}`));
+        make("span", { style: `left:${100 * i * step / this.duration}%`, className: i * step > 0.97 * this.duration ? "audiosr-last" : "" }, `${+(i * step).toFixed(2)}`));
     }
 
     show() {
