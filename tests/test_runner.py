@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from audiosr_lib import corpora, paths, preparation, profiles, record, report, runner
+from audiosr_lib import corpora, pages, paths, preparation, profiles, record, report, runner
 
 
 def script(*arguments, **environment):
@@ -75,6 +75,13 @@ def test_cuda_without_a_gpu_says_so_at_once(monkeypatch):
 
 # --- with notebooks of our own ---------------------------------------------------------------------
 
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch):
+    """Notebooks of our own make none of the tables that a report shows."""
+    monkeypatch.setattr(report, "build", lambda folder: folder / "report" / "index.html")
+
+
 PARAMETERS_CELL = 'profile = "quick"\ncorpus = ""\nseed = 0\ndevice = "auto"'
 
 
@@ -100,7 +107,6 @@ def study(tmp_path, monkeypatch):
         ),
     ]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
-    monkeypatch.setattr(report, "build", lambda folder: folder / "report" / "index.html")  # these notebooks make no tables to report
     return lambda *arguments: runner.main(["--profile", "smoke", "--device", "cpu", *arguments])
 
 
@@ -119,6 +125,21 @@ def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_p
     assert record.verify(paths.figures("smoke")) == []
     executed = (paths.figures("smoke") / "notebooks" / "02_one.ipynb").read_text()
     assert "smoke 0" in executed
+
+
+def test_a_report_that_cannot_be_made_leaves_the_record(study, tmp_path, monkeypatch, capsys):
+    (tmp_path / "flag").touch()
+    assert study() == 0
+    assert "The report, for any browser: figures/smoke/report/index.html" in capsys.readouterr().out
+
+    def fails(folder):
+        raise pages.ReportError("MathJax is not installed")
+
+    monkeypatch.setattr(report, "build", fails)
+    assert study() == 1
+    said = capsys.readouterr()
+    assert "MathJax is not installed" in said.err and "notebook  " in said.out
+    assert record.verify(paths.figures("smoke")) == []
 
 
 def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatch, capsys):
