@@ -1,12 +1,16 @@
 """A record is whole, of one run, and checkable; or it is not published."""
 
+import base64
+import io
+import re
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
 
-from audiosr_lib import corpora, files, paths, preparation, record
+from audiosr_lib import audio, corpora, files, paths, preparation, record
 from audiosr_lib.record import RecordError, Run
 
 matplotlib.use("Agg")
@@ -165,8 +169,27 @@ def test_records_in_the_repository_are_sound(folder):
     assert figures | {"table-1", "table-2", "table-3", "table-2-fair", "table-3-fair", "table-claims"} <= ids
     assert sum(i.startswith("clip-") for i in ids) >= 12
     assert not manifest["git_commit"].endswith("-modified")
-    listed = [n for a in manifest["artifacts"] for n in a["files"]] + list(manifest["notebooks"])
+    listed = [n for a in manifest["artifacts"] for n in a["files"]] + list(manifest["notebooks"]) + ["report/index.html", "manifest.json"]
     assert sum((folder / n).stat().st_size for n in set(listed)) < 12e6
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)
+def test_sound_in_notebooks_is_small_and_its_gain_is_said(folder):
+    """As embedded: every player says one gain and the loudness of each version; the first one of a notebook carries the code, for all."""
+    for file in (folder / "notebooks").glob("*.ipynb"):
+        outputs = [o for c in files.read_json(file)["cells"] for o in c.get("outputs", [])]
+        players = [h for o in outputs if "audiosr-player" in (h := "".join(o.get("data", {}).get("text/html", "")))]
+        assert sum(map(len, players)) < audio.NOTEBOOK_BYTES, file.name
+        assert [("class Player" in h) for h in players[:1]] == [True] * bool(players)
+        assert sum("class Player" in h for h in players) <= 3  # of one cell
+        for html in players:
+            stated = float(re.search(r"One gain for all versions: ([+-][\d.]+) dB", html)[1])
+            assert stated == pytest.approx(float(re.search(r'data-gain="([^"]+)"', html)[1]), abs=0.051)
+            clips = [sf.read(io.BytesIO(base64.b64decode(b))) for b in re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", html)]
+            said = [float(v or "nan") for v in re.findall(r'data-lufs="([^"]*)"', html)]
+            assert said == pytest.approx([audio.loudness(x, sr) for x, sr in clips], abs=0.01, nan_ok=True)
+            peak = max(np.abs(x).max() for x, _ in clips)
+            assert 20 * np.log10(peak) == pytest.approx(audio.PEAK_DB, abs=0.01)
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda f: f.name)

@@ -15,7 +15,7 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from audiosr_lib import chapters, files, pages, paths, readme, report
+from audiosr_lib import audio, chapters, files, pages, paths, readme, report
 from audiosr_lib.claims import VERDICTS
 from audiosr_lib.pages import ReportError
 
@@ -272,11 +272,28 @@ def test_a_build_that_fails_leaves_the_older_report(folder, monkeypatch):
 
 
 def test_a_section_to_listen_has_its_place(folder, monkeypatch):
-    assert report.listening(folder, {}) == ""
+    assert report.listening(folder, {"artifacts": []}) == ""
     monkeypatch.setattr(report, "listening", lambda *_: '<section><h2 id="listening">Listen</h2></section>')
     front = report.build(folder).read_text(encoding="utf-8")
     assert front.index('id="result"') < front.index('id="listening"') < front.index('id="notebooks"')
     assert front.count('href="#listening"') == 2
+
+
+def test_the_first_listening_example_is_played_as_it_was_saved(folder):
+    """Its versions alone, in their order, the bytes of the files, and the gain that they were saved with."""
+    artifacts = []
+    for speaker in ("one", "two"):
+        for k, version in enumerate(("input, 22.05 kHz", "U-Net")):
+            name = f"clips/{speaker}-{k}.flac"
+            (folder / "clips").mkdir(exist_ok=True)
+            (folder / name).write_bytes(audio.flac_bytes(0.1 * np.sin(np.arange(22050) / (10 + k)), 44100))
+            title = f"Speaker {speaker}: {version}"
+            artifacts.append({"id": f"clip-{speaker}-{k}", "title": title, "files": [name, "clips/SOURCE.md"], "gain_db": 3.25})
+    html = report.listening(folder, {"artifacts": artifacts})
+    assert re.findall(r'data-label="([^"]+)"', html) == ["input, 22.05 kHz", "U-Net"]
+    assert "One gain for all versions: +3.2 dB" in html and 'aria-label="Speaker one"' in html and "class Player" in html
+    blobs = [base64.b64decode(b) for b in re.findall(r"base64,([A-Za-z0-9+/=]+)", html)]
+    assert blobs == [(folder / f"clips/one-{k}.flac").read_bytes() for k in range(2)]
 
 
 # --- errors ---------------------------------------------------------------------------------------------
@@ -363,6 +380,10 @@ def test_colours_reach_the_contrast_of_wcag_aa(scheme):
 
 
 # --- the record of the repository ---------------------------------------------------------------------
+
+
+def test_the_committed_front_page_is_what_the_record_gives(quick):
+    assert (quick / "index.html").read_bytes() == (QUICK / "report" / "index.html").read_bytes(), "run python -m audiosr_lib.report"
 
 
 def test_report_of_the_committed_record(quick):
