@@ -149,17 +149,22 @@
       this.mode = mode;
       this.shown = this.versions.map((v) => this.band || this.half ? reshape(v.x, RATE, this.band ? this.aboveHz : 0, this.half ? 2 : 1) : v.x);
       const peak = Math.max(...this.shown.map(peakOf));
+      this.levels = this.shown.map((x) => 10 * Math.log10(x.reduce((sum, v) => sum + v * v, 0) / x.length + 1e-12));
       this.gain = this.band ? Math.min(PEAK / Math.max(peak, 1e-9), 100) : Math.min(1, 1 / Math.max(peak, 1e-9));
       this.buffers = null;
     }
 
-    // Factors that bring the versions to the loudness of the quietest, if that is wanted and known.
+    // Factors that turn the louder versions down to the softest that is not silent, if that is wanted: by loudness, or by the level of
+    // the band where only the band is played.
     factors() {
+      const level = (i) => this.band ? (this.silent(i) ? NaN : this.levels[i]) : parseFloat(this.versions[i].lufs);
       const among = this.abx ? this.abx.pair : this.versions.map((_, i) => i);
-      const known = among.map((i) => parseFloat(this.versions[i].lufs));
-      if (!this.matched || !known.every(Number.isFinite)) return this.versions.map(() => 1);
-      return this.versions.map((v) => Math.min(1, 10 ** ((Math.min(...known) - parseFloat(v.lufs)) / 20)));
+      const softest = Math.min(...among.map(level).filter(Number.isFinite));
+      return this.versions.map((_, i) => this.matched && level(i) > softest ? 10 ** ((softest - level(i)) / 20) : 1);
     }
+
+    // Whether a version holds nothing as it is played now: rounding to 16 bit alone leaves about -100 dB.
+    silent(i) { return this.levels[i] < -80; }
 
     position() {
       if (!this.playing) return this.at;
@@ -222,6 +227,7 @@
       what();
       this.prepare();
       if (was) this.play(); else this.show();
+      if (this.abx && this.abx.changed) this.abx.changed();
     }
 
     seek(t) {
@@ -269,7 +275,7 @@
           make("span", { className: "audiosr-tick", style: "top:0" }, "22 kHz"), make("span", { className: "audiosr-tick", style: "top:50%" }, "11"));
         v.button = this.button(v.label, i < 9 ? `${i + 1}` : "", () => this.select(i));
         v.about = make("small");
-        this.drag(v.picture);
+        this.drag(v.picture, i);
         return make("div", { className: "audiosr-row" }, make("div", {}, v.button, v.about), v.picture);
       });
       this.playButton = this.button("", "Space", () => this.toggle(), { className: "audiosr-play" });
@@ -281,13 +287,16 @@
       this.halfButton = this.button("half speed, an octave down", "o", () => this.change(() => { this.half = !this.half; }));
       this.matchButton = this.button("match loudness", "m", () => this.change(() => { this.matched = !this.matched; }));
       this.saveButton = this.button("save clip", "", () => this.save());
-      this.abxButton = this.button("blind test (ABX)", "t", () => this.abx ? this.closeAbx() : this.openAbx());
+      this.abxButton = this.button("blind test (ABX)", "t", () => this.abx ? this.abx.stop() : this.openAbx());
       this.abxButton.hidden = versions.length < 2;
+      this.bandButton.hidden = !versions.some((v) => v.sr > 2 * this.aboveHz);
       this.gainLine = make("p", { className: "audiosr-gain" });
       this.list = make("div", { className: "audiosr-rows" }, ...this.rows);
       this.panel = make("div", { className: "audiosr-abx", hidden: true, role: "region", "aria-label": "blind test" });
       const keys = make("details", {}, make("summary", {}, "keys, colours, and what is played"), make("p", {},
-        "Click into the player first. Space plays and pauses, 1 to 9 switch, arrows move by 0.1 s, [ and ] set the ends of the loop, Esc clears it; drag over a spectrogram to mark one. ",
+        "Click into the player first. Space plays and pauses, 1 to 9 switch, left and right move by 0.1 s, [ and ] set the ends of a loop, Esc ends it; drag over a spectrogram to mark one. ",
+        "One gain for all brings the loudest sample of all versions to \u22121 dB re full scale; levels and loudness (LUFS, ITU-R BS.1770) are given with it. ",
+        "Matching turns louder versions down to the softest: by loudness, or by level where only the band above is played. Saved clips are the stored ones, with the gain alone. ",
         "Colours: power in frames of 1024 samples, from \u2212100 dB (black) to 0 dB (yellow), 0 dB being the loudest point of all versions. ",
         "Clips at 22.05 kHz are brought to 44.1 kHz by adding zeros above their spectrum; half speed does the same once more. Both keep every component and add none."));
       this.ui = make("div", { className: "audiosr-ui" },
@@ -317,20 +326,22 @@
       const { playing, loop, band, half, matched, abx } = this, factors = this.factors(), press = (b, on) => b.setAttribute("aria-pressed", on);
       this.playButton.firstChild.textContent = playing ? "\u275A\u275A pause" : "\u25B6 play";
       press(this.loopButton, loop); press(this.bandButton, band); press(this.halfButton, half); press(this.matchButton, matched); press(this.abxButton, !!abx);
-      this.matchButton.hidden = !this.versions.every((v) => Number.isFinite(parseFloat(v.lufs))) || this.versions.length < 2;
+      this.matchButton.hidden = this.versions.length < 2 || !this.versions.every((v) => Number.isFinite(parseFloat(v.lufs)));
+      for (const b of [this.bandButton, this.halfButton, this.matchButton]) b.disabled = !!abx && abx.running; // one setting for a whole test
       this.saveButton.hidden = !!abx;
       this.list.hidden = !!abx;
       this.versions.forEach((v, i) => {
         press(v.button, i === this.current);
         v.button.parentNode.parentNode.classList.toggle("audiosr-on", i === this.current);
         v.picture.classList.toggle("audiosr-high", band);
-        const own = factors[i] < 0.9995 ? ` \u00B7 ${db(factors[i])} to match` : "";
+        const own = factors[i] < 0.994 ? ` \u00B7 ${db(factors[i])} to match` : band && this.silent(i) ? " \u00B7 nothing to hear up there" : "";
         v.about.textContent = `${v.sr / 1000} kHz \u00B7 ${v.lufs ? `${(+v.lufs).toFixed(1)} LUFS` : `${v.rms} dB RMS`}${own}`;
         v.region.hidden = !this.region;
         if (this.region) Object.assign(v.region.style, { left: `${100 * this.region[0] / this.duration}%`, width: `${100 * (this.region[1] - this.region[0]) / this.duration}%` });
       });
-      const whole = this.gain * 10 ** (this.storedDb / 20), dark = this.band && this.gain >= 100 ? " (the most there is)" : "";
-      this.gainLine.textContent = `One gain for all versions: ${db(whole)}${dark}${matched ? ", and what matches their loudness" : ""}.`;
+      const whole = this.gain * 10 ** (this.storedDb / 20), dark = this.band && this.gain >= 100 ? " (its limit: there is next to nothing)" : "";
+      const by = band ? "level" : "loudness", match = matched ? ` Matched in ${by}: the louder are turned down to the softest.` : "";
+      this.gainLine.textContent = `One gain for all versions: ${db(whole)}${dark}.${match}`;
       this.head(this.position());
     }
 
@@ -340,7 +351,7 @@
       this.clock.textContent = `${t.toFixed(2)} / ${this.duration.toFixed(2)} s`;
     }
 
-    drag(picture) {
+    drag(picture, i) {
       const time = (event) => {
         const box = picture.getBoundingClientRect();
         return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * this.duration;
@@ -352,6 +363,7 @@
         if (from === null) return;
         const to = time(event), start = from;
         from = null;
+        if (i !== this.current) this.select(i);
         if (Math.abs(to - start) < 0.03 * this.duration) this.seek(to); else this.mark(Math.min(start, to), Math.max(start, to));
         this.root.focus({ preventScroll: true });
       });
@@ -361,16 +373,21 @@
 
     save() {
       const v = this.versions[this.current];
-      make("a", { href: v.element.src, download: `${v.label.replace(/[^\w.-]+/g, "-")}.flac` }).click();
+      make("a", { href: v.element.src, download: this.fileName(v.label, "flac") }).click();
+    }
+
+    fileName(what, suffix) {
+      return `${`${this.root.getAttribute("aria-label")} ${what}`.trim().replace(/[^\w.-]+/g, "-")}.${suffix}`;
     }
 
     key(event) {
       const { key, target } = event, inside = target.closest("select") || (key === " " && target.closest("summary, a")), other = target.closest("button:not(.audiosr-play)");
       if (event.ctrlKey || event.metaKey || event.altKey || inside) return;
       const arrows = { ArrowLeft: -0.1, ArrowRight: 0.1 }, at = this.position(), least = 0.02;
+      const press = (button) => () => button.hidden || button.click();
       const actions = {
-        " ": () => this.toggle(), l: () => this.loopButton.click(), h: () => this.bandButton.click(), o: () => this.halfButton.click(),
-        m: () => this.matchButton.click(), t: () => this.abxButton.click(),
+        " ": () => this.toggle(), l: press(this.loopButton), h: press(this.bandButton), o: press(this.halfButton),
+        m: press(this.matchButton), t: press(this.abxButton),
         "[": () => this.mark(at, Math.max(this.region ? this.region[1] : this.duration, at + least)),
         "]": () => this.mark(Math.min(this.region ? this.region[0] : 0, at - least), at),
         Escape: () => this.change(() => { this.region = null; this.loop = false; }),
@@ -391,15 +408,26 @@
     openAbx() {
       this.pause();
       const n = this.versions.length, options = () => this.versions.map((v, i) => make("option", { value: i }, v.label));
-      const a = make("select", { "aria-label": "A" }, ...options()), b = make("select", { "aria-label": "B" }, ...options());
-      const trials = make("select", { "aria-label": "number of trials" }, ...[10, 16, 20, 30].map((k) => make("option", { value: k, selected: k === 16 }, `${k} trials`)));
+      const choose = (name, ...choices) => make("select", { "aria-label": name, onchange: () => chosen() }, ...choices);
+      const a = choose("A", ...options()), b = choose("B", ...options());
+      const trials = choose("number of trials", ...[10, 16, 20, 30].map((k) => make("option", { value: k, selected: k === 16 }, `${k} trials`)));
+      const begin = make("button", { type: "button", onclick: () => this.runAbx(this.abx.pair, +trials.value) }, "begin");
+      const status = make("p", { role: "status" });
+      const chosen = () => {
+        const pair = this.abx.pair = [+a.value, +b.value], planned = +trials.value;
+        const enough = Array.from({ length: planned + 1 }, (_, k) => k).find((k) => binomialP(k, planned) < 0.05);
+        begin.disabled = a.value === b.value;
+        status.textContent = begin.disabled ? "Choose two versions that differ."
+          : `${enough} of ${planned} right or more would be unlikely by guessing (p < 0.05).${pair.every((i) => this.silent(i)) ? " Both are silent with these switches." : ""}`;
+        this.show();
+      };
       a.value = Math.max(n - 2, 0); b.value = n - 1;
-      const begin = make("button", { type: "button", onclick: () => a.value === b.value ? begin.nextSibling.textContent = " Choose two versions that differ." : this.runAbx([+a.value, +b.value], +trials.value) }, "begin");
-      this.abx = { pair: [+a.value, +b.value], keys: {} };
-      this.panel.replaceChildren(make("p", {}, "Can you tell two versions apart? X is one of them, drawn anew by chance in each trial. The switches above hold here too: one gain for both leaves what the two have in common equally loud; matching their loudness makes up for what only one of them has. The number of trials is fixed beforehand, and the score is told at the end: looking earlier would spoil the p-value."),
-        make("p", {}, "A: ", a, " B: ", b, " ", trials, " ", begin, make("span", { role: "status" })));
+      this.abx = { pair: [0, 0], keys: {}, running: false, stop: () => this.closeAbx(), changed: () => chosen() };
+      this.panel.replaceChildren(make("p", {}, "Can you tell two versions apart? X is one of them, drawn anew by chance in each trial. The switches above hold here too, and stay as they are until the end: one gain for both leaves what the two have in common equally loud; matching makes up for what only one of them has. The number of trials is fixed beforehand, and the score is told at the end: looking earlier would spoil the p-value."),
+        make("p", { className: "audiosr-bar" }, make("label", {}, "A ", a), make("label", {}, "B ", b), trials, begin), status);
       this.panel.hidden = false;
-      this.show();
+      chosen();
+      begin.focus({ preventScroll: true });
     }
 
     closeAbx() {
@@ -411,23 +439,24 @@
     }
 
     runAbx(pair, planned) {
-      const results = [], status = make("p", { role: "status" }), abx = this.abx = { pair, keys: {}, results };
-      let x, heard, began;
+      const results = [], status = make("p", { role: "status" }), names = pair.map((i) => this.versions[i].label);
       const gainDb = (i) => (20 * Math.log10(this.gain * this.factors()[i]) + this.storedDb).toFixed(2);
-      const listen = (i) => { this.select(i); if (!this.playing) this.play(); };
+      const abx = this.abx = { pair, keys: {}, running: true, stop: () => results.length ? end() : this.closeAbx() };
+      let x, heard, began;
       const answer = (choice) => {
-        results.push({ trial: results.length + 1, a: this.versions[pair[0]].label, b: this.versions[pair[1]].label, x: "AB"[x], answer: "AB"[choice],
-          correct: +(x === choice), seconds: ((performance.now() - began) / 1000).toFixed(2), only_above_hz: this.band ? this.aboveHz : 0,
+        results.push({ clip: this.root.getAttribute("aria-label"), time: new Date().toISOString(), trial: results.length + 1, planned, a: names[0], b: names[1], x: "AB"[x], answer: "AB"[choice],
+          correct: +(x === choice), seconds_to_answer: ((performance.now() - began) / 1000).toFixed(2), only_above_hz: this.band ? this.aboveHz : 0,
           speed: this.half ? 0.5 : 1, gain_a_db: gainDb(pair[0]), gain_b_db: gainDb(pair[1]) });
         results.length < planned ? next() : end();
       };
       const listenButtons = ["a", "b", "x"].map((k, i) => this.button(`listen to ${k.toUpperCase()}`, k, () => {
         if (k === "x") { heard = true; answers.forEach((b) => { b.disabled = false; }); }
-        listen(k === "x" ? pair[x] : pair[i]);
+        this.select(k === "x" ? pair[x] : pair[i]);
+        if (!this.playing) this.play();
         listenButtons.forEach((b, j) => b.setAttribute("aria-pressed", i === j));
       }));
-      const answers = ["A", "B"].map((name, i) => this.button(`X is ${name}`, `${i + 1}`, () => { if (heard) answer(i); }));
-      [...listenButtons, ...answers].forEach((b, i) => { abx.keys[["a", "b", "x", "1", "2"][i]] = b; });
+      const answers = ["A", "B"].map((name, i) => this.button(`X is ${name}`, `Shift+${name}`, () => { if (heard) answer(i); }));
+      [...listenButtons, ...answers].forEach((b, i) => { abx.keys[["a", "b", "x", "A", "B"][i]] = b; });
       const next = () => {
         this.pause(this.bounds()[0]);
         x = crypto.getRandomValues(new Uint8Array(1))[0] & 1;
@@ -435,26 +464,30 @@
         began = performance.now();
         answers.forEach((b) => { b.disabled = true; });
         listenButtons.forEach((b) => b.setAttribute("aria-pressed", false));
-        status.textContent = `Trial ${results.length + 1} of ${planned}. Listen to X, and to A and B as often as you like; then answer.`;
+        status.textContent = `Trial ${results.length + 1} of ${planned}. A: ${names[0]}. B: ${names[1]}. Listen to X, and to A and B as often as you like; then answer.`;
       };
       const end = () => {
         this.pause(0);
-        abx.keys = {};
-        const k = results.reduce((sum, r) => sum + r.correct, 0), p = binomialP(k, planned);
+        Object.assign(abx, { keys: {}, running: false, stop: () => this.closeAbx() });
+        const n = results.length, k = results.reduce((sum, r) => sum + r.correct, 0), p = n === planned ? binomialP(k, n) : NaN;
         const quoted = (v) => `"${String(v).replace(/"/g, '""')}"`;
         const csv = [Object.keys(results[0]), ...results.map(Object.values)].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
-        const link = make("a", { download: "abx.csv", href: `data:text/csv;charset=utf-8,${encodeURIComponent(csv)}` }, "save the trials as CSV");
-        abx.score = { correct: k, trials: planned, p };
-        this.panel.replaceChildren(make("p", { role: "status", className: "audiosr-score" }, `${k} of ${planned} right, p = ${p < 0.001 ? p.toExponential(1) : p.toFixed(3)}.`),
-          make("p", {}, "p is the chance to do at least as well by guessing (one-sided binomial test). ",
-            p < 0.05 ? "You very likely heard a difference." : "That may well be guessing. It does not show that nobody hears a difference."),
-          make("p", {}, link, " \u00A0 ", make("button", { type: "button", onclick: () => this.openAbx() }, "again")));
-        this.panel.querySelector("button").focus();
+        const link = make("a", { download: this.fileName("abx", "csv"), href: `data:text/csv;charset=utf-8,${encodeURIComponent(csv)}` }, "save the trials as CSV");
+        abx.score = { correct: k, trials: n, p };
+        const means = n < planned ? "The test was ended early, so there is no p-value: a number of trials chosen on the way would spoil it."
+          : "p is the chance to do at least as well by guessing (one-sided binomial test). " + (p < 0.05 ? "Guessing does so well in fewer than one test of twenty: evidence that you heard a difference."
+            : binomialP(n - k, n) < 0.05 ? "So few are as unlikely by guessing as so many: were A and B mixed up?"
+              : "Guessing does so well in more than one test of twenty: no evidence of a difference heard. It does not show that nobody hears one.");
+        const score = make("p", { className: "audiosr-score", tabIndex: -1 }, `${k} of ${n} right${n < planned ? "" : `, p = ${p < 0.001 ? p.toExponential(1) : p.toFixed(3)}`}`);
+        this.panel.replaceChildren(score, make("p", {}, `${names[0]} against ${names[1]}. ${means}`),
+          make("p", { className: "audiosr-bar" }, link, make("button", { type: "button", onclick: () => this.openAbx() }, "another test")));
+        this.show();
+        score.focus({ preventScroll: true });
       };
       this.panel.replaceChildren(status, make("p", { className: "audiosr-bar" }, ...listenButtons), make("p", { className: "audiosr-bar" }, ...answers));
       next();
       this.show();
-      listenButtons[2].focus();
+      listenButtons[2].focus({ preventScroll: true });
     }
   }
 

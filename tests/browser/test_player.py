@@ -237,6 +237,35 @@ def test_matched_loudness(show, speech):
     assert "to match" in page.inner_text(".audiosr-row small >> nth=0")
 
 
+def test_the_band_is_matched_by_its_own_level(show):
+    """Low parts alike, high parts 12 dB apart: full band there is next to nothing to match, in the band there are 12 dB."""
+    low, high = (level * tone(hz) * np.hanning(SR) for level, hz in ((0.9, 500), (0.02, 15000)))
+    page = show(html(("a", low + high, SR), ("b", low + 10 ** (-12 / 20) * high, SR), ("none", low, SR)))
+    page.focus(".audiosr-player")
+    page.keyboard.press("m")
+    assert page.evaluate(f"{PLAYER}.factors()") == pytest.approx([1, 1, 1], abs=0.03)
+    page.keyboard.press("h")
+    assert page.evaluate(f"{PLAYER}.factors()") == pytest.approx([10 ** (-12 / 20), 1, 1], abs=0.01)
+    assert "nothing to hear" in page.inner_text(".audiosr-row small >> nth=2") and "Matched in level" in page.inner_text(".audiosr-gain")
+
+
+def test_a_click_on_a_picture_plays_its_version_from_there(show):
+    page = show(html(("a", tone(1000, seconds=2), SR), ("b", tone(2000, seconds=2), SR)))
+    box = page.locator(".audiosr-picture").nth(1).bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 10)
+    assert page.evaluate(f"{PLAYER}.current") == 1 and page.evaluate(f"{PLAYER}.position()") == pytest.approx(1.0, abs=0.02)
+
+
+def test_switches_without_a_use_are_not_there(show):
+    """Nothing lies above 11 kHz at 22.05 kHz; clips shorter than a block of the meter have no loudness; their keys do nothing."""
+    page = show(html(("a", tone(1000, seconds=0.3, sr=22050), 22050), ("b", tone(2000, seconds=0.3, sr=22050), 22050)))
+    assert not page.is_visible("text=only above") and not page.is_visible("text=match loudness")
+    page.focus(".audiosr-player")
+    page.keyboard.press("h")
+    page.keyboard.press("m")
+    assert page.evaluate(f"[{PLAYER}.band, {PLAYER}.matched]") == [False, False]
+
+
 # --- the blind test -------------------------------------------------------------------------------
 
 
@@ -251,7 +280,7 @@ def result(page) -> tuple[dict, list[dict]]:
     """Score, and rows of the CSV file that the listener can save."""
     with page.expect_download() as download:
         page.click("text=save the trials as CSV")
-    assert download.value.suggested_filename == "abx.csv"
+    assert download.value.suggested_filename == "A-test-abx.csv"
     with open(download.value.path(), encoding="utf-8", newline="") as file:
         return page.evaluate(f"{PLAYER}.abx.score"), list(csv.DictReader(io.StringIO(file.read())))
 
@@ -269,7 +298,7 @@ def test_abx_scores_a_listener_who_hears(show, wrong):
             pitch[key] = page.evaluate(f"async () => (await ({HEAR})({PLAYER}))")
         assert abs(pitch["a"] - pitch["b"]) > 500
         same = min("ab", key=lambda k: abs(pitch[k] - pitch["x"]))
-        page.keyboard.press({"a": "1", "b": "2"}[same] if not wrong else {"a": "2", "b": "1"}[same])
+        page.keyboard.press("Shift+" + {"a": "AB"[wrong], "b": "BA"[wrong]}[same])
     score, rows = result(page)
     right = 0 if wrong else 10
     assert score == {"correct": right, "trials": 10, "p": pytest.approx(scipy.stats.binomtest(right, 10, alternative="greater").pvalue)}
@@ -287,7 +316,7 @@ def test_abx_draws_by_chance_and_p_is_binomial(show):
         open_abx(page, 30)
         for _ in range(30):
             page.keyboard.press("x")
-            page.keyboard.press("1")
+            page.keyboard.press("Shift+A")
         score, rows = result(page)
         drawn.add("".join(r["x"] for r in rows))
         right = sum(r["x"] == "A" for r in rows)
@@ -305,14 +334,49 @@ def test_abx_hides_what_would_tell(show):
     open_abx(page)
     assert not page.is_visible(".audiosr-rows")
     page.keyboard.press("x")
-    assert "a" not in page.inner_text(".audiosr-abx [role=status]").split()
+    assert page.evaluate(f"{PLAYER}.current") in (0, 1) and "X is" not in page.inner_text(".audiosr-abx [role=status]")
     assert not page.is_visible("text=save clip")
     page.keyboard.press("t")
     assert page.is_visible(".audiosr-rows") and not page.is_visible(".audiosr-abx")
     page.keyboard.press("t")
     page.select_option(".audiosr-abx select >> nth=0", "1")
-    page.click("text=begin")
-    assert "Choose two versions that differ" in page.inner_text(".audiosr-abx")
+    assert "Choose two versions that differ" in page.inner_text(".audiosr-abx") and page.is_disabled("text=begin")
+
+
+def test_abx_says_beforehand_how_many_must_be_right(show):
+    page = show(html(*((name, tone(hz) * np.hanning(SR), SR) for name, hz in (("a", 1000), ("b", 2000)))))
+    page.focus(".audiosr-player")
+    page.keyboard.press("t")
+    for trials in (10, 16, 20, 30):
+        page.select_option(".audiosr-abx select >> nth=2", str(trials))
+        enough = next(k for k in range(trials + 1) if scipy.stats.binom.sf(k - 1, trials, 0.5) < 0.05)
+        assert f"{enough} of {trials} right or more" in page.inner_text(".audiosr-abx")
+    page.keyboard.press("h")
+    assert "Both are silent" in page.inner_text(".audiosr-abx")
+
+
+def test_abx_keeps_its_switches_and_what_was_answered(show):
+    """During a test the switches cannot be changed; who ends it early gets the trials, and no p-value."""
+    page = show(html(("a", tone(1000), SR), ("b", tone(2000), SR)))
+    open_abx(page)
+    for key in ("h", "o", "m"):
+        page.keyboard.press(key)
+    assert page.evaluate(f"[{PLAYER}.band, {PLAYER}.half, {PLAYER}.matched]") == [False] * 3
+    page.keyboard.press("x")
+    page.keyboard.press("1")  # a version's key elsewhere; here it does nothing
+    assert "Trial 1 of 10" in page.inner_text(".audiosr-abx")
+    page.keyboard.press("Shift+A")
+    page.keyboard.press("t")
+    score, rows = result(page)
+    assert score["trials"] == len(rows) == 1 and score["p"] != score["p"]
+    assert "ended early" in page.inner_text(".audiosr-abx") and "p =" not in page.inner_text(".audiosr-score")
+    page.keyboard.press("Space")  # plays; it does not throw the score away
+    assert page.is_visible(".audiosr-score")
+    page.keyboard.press("t")
+    assert page.is_visible(".audiosr-rows")
+    open_abx(page)
+    page.keyboard.press("t")  # nothing answered yet: nothing to keep
+    assert page.is_visible(".audiosr-rows")
 
 
 # --- where things are otherwise --------------------------------------------------------------------
