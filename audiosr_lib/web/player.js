@@ -115,6 +115,7 @@
     const node = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) name in node ? node[name] = value : node.setAttribute(name, value);
     node.append(...children);
+    node.dataset.lmSuppressShortcuts = "true"; // a key pressed in the player is not JupyterLab's, which looks at what has the focus first
     return node;
   }
 
@@ -310,7 +311,7 @@
       root.querySelector(".audiosr-note").hidden = true;
       root.tabIndex = 0;
       root.setAttribute("role", "group");
-      root.dataset.lmSuppressShortcuts = "true"; // keys pressed in the player are not JupyterLab's
+      root.dataset.lmSuppressShortcuts = "true";
       root.addEventListener("keydown", (event) => this.key(event));
       this.prepare();
       this.show();

@@ -89,6 +89,7 @@ def test_keys_of_the_player_are_not_the_notebooks(notebook):
     """In JupyterLab's command mode m makes a cell Markdown, b adds one below, x cuts it out, and 1 makes a heading."""
     page = notebook("trusted")
     page.wait_for_function(f"document.querySelector('.audiosr-player')?.dataset.audiosr === 'ready' && {PLAYER}")
+    page.wait_for_timeout(2000)  # JupyterLab gives the focus to the notebook when it has opened it
     page.focus(".audiosr-player")
     kinds = (
         "document.querySelectorAll('.jp-Notebook .jp-Cell').length + ' ' + document.querySelectorAll('.jp-Notebook .jp-CodeCell').length"
@@ -96,6 +97,7 @@ def test_keys_of_the_player_are_not_the_notebooks(notebook):
     assert page.evaluate(kinds) == "3 2"
     for key in ("m", "b", "x", "1", "d", "d", "h", "o", "l", "Escape", "t", "a", "b", "x", "t"):
         page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.closest('.audiosr-player') !== null"), f"the focus left the player after {key}"
     page.wait_for_timeout(500)
     assert page.evaluate(kinds) == "3 2"
     assert page.evaluate(f"{PLAYER}.band") and page.evaluate(f"{PLAYER}.half")
