@@ -177,7 +177,7 @@ def gains_in_both_bands(e: Evidence) -> Judgement:
     """The network is to add detail above *and* below: both paired differences of LSD must be gains."""
     where = {"system": "unet", "against": "kaiser_best", "sign": -1, "file": FAIR, "corpus": own_corpus(e)}
     high, low = paired("lsd_high", **where)(e), paired("lsd_pass", **where)(e)
-    words = f"LSD {high.ours} above 11 kHz, {low.ours} in the pass band"
+    words = f"LSD {high.ours} above 11 kHz, {low.ours} below 9.1 kHz, which the filters pass"
     return Judgement(words, when(REPRODUCED == high.verdict == low.verdict, NOT_REPRODUCED), "paired differences, log10", shown=FAIR)
 
 

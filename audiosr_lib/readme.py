@@ -41,6 +41,12 @@ def glance_rows(folder: Path) -> list[list[str]]:
     return [*rows, ["real-time ratio, higher is better", *cells]]
 
 
+def spoken(folder: Path) -> str:
+    """Whose means the glance shows: "60 utterances of 3 unseen speakers"."""
+    table = pd.read_csv(folder / "data-per-utterance.csv")
+    return f"{table.utterance.nunique():,} utterances of {table.speaker.nunique()} unseen speakers"
+
+
 def machine(manifest: dict) -> str:
     """What the networks of a record ran on: the GPU, or the processor."""
     return manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
@@ -54,7 +60,7 @@ def glance(profile: str = "quick") -> str:
     lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
     minutes = sum(manifest["seconds"].values()) / 60
     note = (
-        f"Means over unseen speakers; in brackets what the coursework prints. Profile `{profile}`: {manifest['parameters']['steps']} "
+        f"Means over {spoken(folder)}; in brackets what the coursework prints. Profile `{profile}`: {manifest['parameters']['steps']} "
         f"training steps on *{manifest['corpus']['title']}*, {machine(manifest)}, {minutes:.0f} minutes for all notebooks, "
         f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
@@ -83,8 +89,8 @@ def verdicts(profile: str = "quick") -> str:
     table = claims_table(paths.REPOSITORY / "figures" / profile)
     lines = [f"| {' | '.join(VERDICT_COLUMNS)} |", "|---|---:|---:|"]
     lines += [f"| {' | '.join(row)} |" for row in verdict_rows(table)]
-    lines += ["", "| claim | coursework | here | verdict |", "|---|---|---|---|"]
-    lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.verdict} |" for r in headline(table).itertuples()]
+    lines += ["", "| claim | coursework | here | convention | verdict |", "|---|---|---|---|---|"]
+    lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.convention} | {r.verdict} |" for r in headline(table).itertuples()]
     return "\n".join([VERDICTS_BEGIN, *lines, VERDICTS_END])
 
 

@@ -153,6 +153,7 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         manifest=manifest,
         toc=[Heading(2, Markup(text), anchor) for anchor, text in sections],
         machine=readme.machine(manifest),
+        spoken=readme.spoken(folder),
         glance=Table(["", *readme.SYSTEMS.values()], readme.glance_rows(folder), [False, True, True, True]),
         listening=heard,
         chapters=made,
