@@ -85,6 +85,7 @@ def small_record(folder):
     pd.DataFrame({"method": list(readme.SYSTEMS), "real_time_ratio": [150.0, 70.5, 9.25], "coursework": [170.0, 22.8, 55.5]}).to_csv(
         folder / "table-3.csv", index=False
     )
+    pd.DataFrame({"utterance": list("aabb"), "speaker": ["p", "p", "q", "q"]}).to_csv(folder / "data-per-utterance.csv", index=False)
     rows = [(f"id{i}", s, f"claim {i} {NASTY}", "statement", "ours", v, c) for i, (s, v, c) in enumerate(
         [("1.1", VERDICTS[0], "01_first [4]"), ("1.1", VERDICTS[3], ""), ("Appendix A", VERDICTS[2], "02_second [7]")])]  # fmt: skip
     table = pd.DataFrame(rows, columns=["id", "section", "claim", "coursework", "ours", "verdict", "cell"])
@@ -105,6 +106,7 @@ def small_record(folder):
             artifact("figure-1.1", f"One {NASTY}", "01_first", 4, "figure-1.1.png", "figure-1.1.svg"),
             artifact("figure-odd", "Two", "01_first", 5, "figure-odd.png", "figure-odd.svg"),
             artifact("table-2", "Quality", "02_second", 7, "table-2.csv"),
+            artifact("data-per-utterance", "Each utterance", "02_second", 7, "data-per-utterance.csv"),
             artifact("table-3", "Speed", "02_second", 7, "table-3.csv"),
             artifact("table-claims", "Claims", "02_second", 7, "tables/claims.csv"),
         ],
