@@ -9,22 +9,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audiosr_lib import paths, resampling
+from audiosr_lib import files, paths, resampling
 from audiosr_lib.dataset import NotPrepared
 from audiosr_lib.resampling import SincFilter
 from audiosr_lib.unet import ConvBlock, UNet
 
 
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
-    """The network of a checkpoint, in evaluation mode. Raises NotPrepared if the file is not there."""
+    """The network of a checkpoint, or of a file of `export_weights`, in evaluation mode. Raises NotPrepared if it is not there."""
     if not checkpoint.exists():
         raise NotPrepared(
             f"there is no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training first, "
             "or on the command line ./run_all.sh --only 08"
         )
     model = UNet()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    if checkpoint.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(checkpoint).items()})
+    else:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
     return model.to(device).eval()
+
+
+def export_weights(checkpoint: Path, target: Path) -> None:
+    """Write a checkpoint's weights in half precision as a .safetensors file, which runs no code when it is read.
+
+    Beside it, as .json: config with the corpus' hash, seed, commit, and the step and total loss of the validation that chose it.
+    """
+    from safetensors.torch import save_file
+
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    with files.aside(target) as path:
+        save_file({k: v.half() if v.is_floating_point() else v for k, v in saved["model"].items()}, path)
+    about = {k: saved[k] for k in ("config", "seed", "commit")} | {"validation": {k: saved["state"][k] for k in ("best_step", "best_loss")}}
+    files.write_json(target.with_suffix(".json"), about)
 
 
 @torch.inference_mode()

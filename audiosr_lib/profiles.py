@@ -40,6 +40,7 @@ class Profile:
     audit_utterances: int  # per speaker and corpus
     perceptual_utterances: int  # in all, scored by ViSQOL
     compile_network: bool  # time it compiled, too: compiling takes half a minute
+    keep_weights: bool = False  # the record holds the network, 36 MB
     unseen: tuple[str, ...] = ()  # corpora whose test split notebook 11 tests on, besides that of the run's own corpus
 
     def unseen_beside(self, corpus: str) -> tuple[str, ...]:
@@ -102,6 +103,7 @@ PROFILES = {
             audit_utterances=50,
             perceptual_utterances=80,
             compile_network=True,
+            keep_weights=True,
             unseen=("klettres", "ktuberling", "tuxpaint"),
         ),
     )

@@ -156,6 +156,14 @@ class Run:
         about_it = {"seconds": round(len(x) / sr, 3), "sample_rate": sr, "gain_db": round(20 * float(np.log10(gain)), 2)}
         self._register(f"clip-{name}", title, [file, note], **about_it)
 
+    def weights(self, checkpoint: Path) -> None:
+        """Save the trained network as weights/unet.safetensors, half precision, with what it was trained on beside it."""
+        from audiosr_lib import inference
+
+        file = self.staging / "weights" / "unet.safetensors"
+        inference.export_weights(checkpoint, file)
+        self._register("weights-unet", "The trained network in half precision", [file, file.with_suffix(".json")])
+
     def folders(self) -> list[Path]:
         """Where tables of earlier notebooks are to be looked for: in the record in the making; in a notebook played with by hand also in
         the last run's and in the published one, for they need not be of one run there."""

@@ -1,0 +1,159 @@
+"""Recordings of any length, in parts whose seams cannot be told from the rest. ``python -m audiosr_lib.streaming IN OUT``
+
+A part is enhanced with a margin on both sides that is longer than the network can see, and the margin is thrown away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audiosr_lib import files, inference, paths, resampling
+from audiosr_lib.dataset import NotPrepared
+from audiosr_lib.deployed import HALVINGS, Deployed
+from audiosr_lib.resampling import SR_HIGH, SR_LOW
+from audiosr_lib.unet import UNet
+
+MARGIN = 16 * HALVINGS  # samples at 44.1 kHz; the network sees fewer than 1200 to either side, a test measures it
+PART_SECONDS = 4.0
+TRIED_SECONDS = (1.0, 2.0, 4.0, 8.0)  # lengths of a part that `fastest` tries
+
+
+class InputError(ValueError):
+    """A file that cannot be brought to 44.1 kHz; the message says what to do."""
+
+
+def parts(total: int, length: int) -> Iterator[tuple[int, int, int, int]]:
+    """Cut a signal: (begin, end) of what is kept and (first, last) of what must be read for it, margins included."""
+    for begin in range(0, total, length):
+        end = min(begin + length, total)
+        last = end + MARGIN
+        yield begin, end, max(begin - MARGIN, 0), last if last < total else total
+
+
+@torch.inference_mode()
+def enhance_long(model: Deployed, x: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
+    """The network over an interpolated signal of any length, ``(T,) -> (T,)`` float32, in parts.
+
+    Equals the network in double precision on the whole to the rounding of the model's own precision. ValueError for a part of no length.
+    """
+    device = next(model.parameters()).device
+    out = np.empty(len(x), dtype=np.float32)
+    for begin, end, first, last in parts(len(x), _part_length(part_seconds)):
+        piece = torch.from_numpy(np.ascontiguousarray(x[first:last], dtype=np.float32))[None, None].to(device)
+        out[begin:end] = model(piece, first, len(x))[0, 0, begin - first : end - first].cpu().numpy()
+    return out
+
+
+def _part_length(seconds: float) -> int:
+    length = round(seconds * SR_HIGH / HALVINGS) * HALVINGS
+    if length <= 0:
+        raise ValueError(f"a part of {seconds} s is none: give at least {HALVINGS / SR_HIGH:.3f} s")
+    return length
+
+
+def fastest(model: UNet, half: bool = False) -> tuple[Deployed, float]:
+    """The network and the length of a part, in seconds, that are fastest on this machine, by trying.
+
+    Parameters
+    ----------
+    model : in evaluation mode, on the device it is to run on. half : whether bfloat16 may be taken, too, where it is faster.
+    """
+    x = (0.1 * np.random.default_rng(0).standard_normal(round(max(TRIED_SECONDS) * SR_HIGH))).astype(np.float32)
+    best, least = (Deployed(model), PART_SECONDS), float("inf")
+    for dtype in (torch.float32, torch.bfloat16) if half else (torch.float32,):
+        deployed = Deployed(model, dtype)
+        for seconds in TRIED_SECONDS:
+            enhance_long(deployed, x[: round(seconds * SR_HIGH)], seconds)  # warm
+            took = min(_seconds(lambda: enhance_long(deployed, x, seconds)) for _ in range(2))  # noqa: B023
+            if took < least:
+                best, least = (deployed, seconds), took
+    return best
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def super_resolve_file(model: Deployed, source: Path, target: Path, part_seconds: float = PART_SECONDS, progress=lambda n: None) -> float:
+    """Bring a recording at 22.05 kHz to 44.1 kHz, from file to file; memory does not grow with its length.
+
+    Parameters
+    ----------
+    source : anything that soundfile reads; every channel is enhanced by itself. target : .wav or .flac, 24 bit; appears when it is whole.
+    progress : called with the number of samples at 44.1 kHz that are done now.
+
+    Returns
+    -------
+    Seconds of audio.
+
+    Raises
+    ------
+    InputError : the source cannot be read, has another rate, or is empty; the target has another suffix.
+    """
+    import soundfile as sf
+
+    if target.suffix.lower() not in (".wav", ".flac"):
+        raise InputError(f"{target.name}: give the result a name that ends in .wav or .flac")
+    try:
+        about = sf.info(source)
+    except (sf.LibsndfileError, OSError) as error:
+        raise InputError(f"{source} cannot be read: {error}") from None
+    if about.samplerate != SR_LOW or not about.frames:
+        wrong = f"has {about.samplerate} Hz" if about.frames else "is empty"
+        raise InputError(
+            f"{source.name} {wrong}; the network was made for recordings at {SR_LOW} Hz. Resample it first, for instance by sox."
+        )
+    total, low_margin = 2 * about.frames, 128  # kaiser_fast reaches 24 samples to either side
+    device = next(model.parameters()).device
+    format_ = target.suffix[1:].upper()
+    with (
+        files.aside(target) as path,
+        sf.SoundFile(source) as reader,
+        sf.SoundFile(path, "w", SR_HIGH, about.channels, "PCM_24", format="RF64" if format_ == "WAV" else format_) as writer,
+        torch.inference_mode(),
+    ):
+        for begin, end, first, last in parts(total, _part_length(part_seconds)):
+            low_first, low_last = max(first // 2 - low_margin, 0), min(last // 2 + low_margin, about.frames)
+            reader.seek(low_first)
+            low = reader.read(low_last - low_first, dtype="float32", always_2d=True).T
+            x = np.stack([resampling.interpolate(channel) for channel in low])[:, first - 2 * low_first : last - 2 * low_first]
+            made = model(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[:, None].to(device), first, total)
+            writer.write(np.clip(made[:, 0, begin - first : end - first].cpu().numpy().T, -1, 1))
+            progress(end - begin)
+    return total / SR_HIGH
+
+
+def main(arguments: list[str]) -> int:
+    """Enhance a file with the network of the last run."""
+    from tqdm import tqdm
+
+    parser = argparse.ArgumentParser(prog="python -m audiosr_lib.streaming", description="Bring a recording at 22.05 kHz to 44.1 kHz.")
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path, help=".wav or .flac")
+    parser.add_argument("--profile", default="quick", help="whose network (default: quick)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--half", action="store_true", help="allow bfloat16, which errs about 50 dB below the sound")
+    options = parser.parse_args(arguments)
+    try:
+        model = inference.load_model(paths.build(options.profile) / "training" / "best.pt", options.device)
+        deployed, part = fastest(model, options.half)
+        with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
+            seconds = super_resolve_file(deployed, options.source, options.target, part, bar.update)
+    except (InputError, NotPrepared) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
