@@ -80,6 +80,10 @@ class PairedSplit:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """All samples of x and of y as 16-bit codes, ``(total,)`` each, mapped from the disk; an utterance begins at its offset."""
+        return self._x, self._y
+
     def read(self, index: int, start: int = 0, length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) of an utterance or a part of it, float32 in [-1, 1), ``(T,)`` each.
 
@@ -117,14 +121,19 @@ class Crops:
     Parameters
     ----------
     split : prepared pairs. batch_size : crops a step. crop_length : samples, even. seed : of the order and the starts.
+    share : (rank, world): of every batch this process reads the rank-th of `world` equal parts; together they are the batch.
 
     Raises
     ------
-    ValueError : if no utterance is as long as a crop, or crop_length is odd or below 2. Shorter utterances are not drawn
-        (`too_short` counts them): padding them would teach the network silence.
+    ValueError : if no utterance is as long as a crop, crop_length is odd or below 2, or a batch has no `world` equal parts. Shorter
+        utterances are not drawn (`too_short` counts them): padding them would teach the network silence.
     """
 
-    def __init__(self, split: PairedSplit, batch_size: int, crop_length: int, seed: int) -> None:
+    def __init__(self, split: PairedSplit, batch_size: int, crop_length: int, seed: int, share: tuple[int, int] = (0, 1)) -> None:
+        rank, world = share
+        if batch_size % world:
+            raise ValueError(f"a batch of {batch_size} crops has no {world} equal parts: choose a number of processes that divides it")
+        self.own = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
         if crop_length < 2:
             raise ValueError(f"a crop needs at least 2 samples, got {crop_length}")
         if crop_length % 2:
@@ -143,14 +152,19 @@ class Crops:
         epoch, position = divmod(draw, len(self.eligible))
         return self.eligible[np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.eligible))[position]]
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of a step, ``(B, 1, T)`` float32 each."""
+    def places(self, step: int) -> list[tuple[int, int]]:
+        """Which crops a step sees: (utterance, start) of each, starts even."""
         starts = np.random.default_rng([self.seed, 2, step])
-        pairs = []
+        chosen = []
         for draw in range(step * self.batch_size, (step + 1) * self.batch_size):
             i = self._utterance(draw)
             slack = self.split.utterances[i].length - self.crop_length
-            pairs.append(self.split.read(i, 2 * int(starts.integers(slack // 2 + 1)), self.crop_length))
+            chosen.append((i, 2 * int(starts.integers(slack // 2 + 1))))
+        return chosen[self.own]
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets of a step, ``(B, 1, T)`` float32 each."""
+        pairs = [self.split.read(i, start, self.crop_length) for i, start in self.places(step)]
         x, y = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
         return x, y
 

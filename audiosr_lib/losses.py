@@ -13,6 +13,7 @@ Source: Yamamoto, Song and Kim (2020), "Parallel WaveGAN". Notebooks 06 and 08.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -50,19 +51,24 @@ def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Te
 class STFTLoss(nn.Module):
     """Spectral convergence and log-magnitude distance at one resolution.
 
-    Shape: ``(B, T), (B, T) -> (), ()``. Both are zero for equal signals.
+    Shape: ``(B, T), (B, T) -> (), ()``. Both are zero for equal signals. The norms of the convergence go over the whole batch;
+    where several processes hold parts of it, `across` adds up the squares of them all.
     """
 
-    def __init__(self, resolution: Resolution) -> None:
+    def __init__(self, resolution: Resolution, across: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.resolution, self.across = resolution, across
         self.register_buffer("window", torch.hann_window(resolution.win_length), persistent=False)
 
     def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r = self.resolution
         mag_hat = stft_magnitude(y_hat, r.n_fft, r.hop_length, self.window)
         mag = stft_magnitude(y, r.n_fft, r.hop_length, self.window)
-        convergence = torch.linalg.vector_norm(mag - mag_hat) / torch.linalg.vector_norm(mag)
+        if self.across is None:
+            convergence = torch.linalg.vector_norm(mag - mag_hat) / torch.linalg.vector_norm(mag)
+        else:
+            squares = self.across(torch.stack([(mag - mag_hat).square().sum(), mag.square().sum()]))
+            convergence = (squares[0] / squares[1]).sqrt()
         log_magnitude = (mag.log() - mag_hat.log()).abs().mean()
         return convergence, log_magnitude
 
@@ -70,9 +76,9 @@ class STFTLoss(nn.Module):
 class MultiResolutionSTFTLoss(nn.Module):
     """Mean of `STFTLoss` over resolutions: ``(B, T), (B, T) -> (), ()``."""
 
-    def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1) -> None:
+    def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1, across: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
-        self.losses = nn.ModuleList(STFTLoss(r) for r in resolutions)
+        self.losses = nn.ModuleList(STFTLoss(r, across) for r in resolutions)
 
     def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if y_hat.shape != y.shape or y.ndim != 2:
@@ -103,10 +109,10 @@ class Objective(nn.Module):
     Shape: ``(B, 1, T), (B, 1, T) -> LossTerms``. `mse_loss` is reported without its weight.
     """
 
-    def __init__(self, mse_weight: float = 100.0) -> None:
+    def __init__(self, mse_weight: float = 100.0, across: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
         self.mse_weight = mse_weight
-        self.stft_loss = MultiResolutionSTFTLoss()
+        self.stft_loss = MultiResolutionSTFTLoss(across=across)
 
     def forward(self, y_hat: Tensor, y: Tensor) -> LossTerms:
         mse = (y_hat - y).square().mean()

@@ -26,6 +26,7 @@ from audiosr_lib import files, paths, profiles
 DEVICES = ("auto", "cpu", "cuda")
 FIRST_ALONE = "08"  # the training: from here on a notebook reads what the last one wrote, uses every core, or times things
 UNSEEN_IN = "11"  # the chapter that tests on corpora never trained on
+SHOWN = "shown"  # a file in a training's folder: its record is published, so a new run trains anew
 AT_ONCE = 4  # notebooks before it, at most; each takes a core and about half a GiB
 CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
 HELP_END = """examples:
@@ -55,11 +56,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
     add("--only", choices=numbers, metavar="NN", help="run this notebook alone")
     add("--seed", type=_seed, default=0, metavar="N", help="of everything random (default: 0)")
+    add(
+        "--minutes",
+        type=_minutes,
+        metavar="N",
+        help="only train, for so long; the next call goes on, the study then takes what was trained",
+    )
     add("--test", action="store_true", help="run the tests instead of the study")
     add("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.first and options.only:
         parser.error("--from and --only exclude each other")
+    if options.minutes and (options.first or options.only):
+        parser.error("--minutes only trains: give it without --from and --only")
     return options
 
 
@@ -67,6 +76,16 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 0")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in minutes, above 0")
+    return minutes
 
 
 def _corpus(text: str) -> str:
@@ -266,6 +285,12 @@ def prepare_unseen(names: tuple[str, ...]) -> None:
             print(f"Corpus {name}: not to be had, so notebook {UNSEEN_IN} will leave that part out. {why}", flush=True)
 
 
+def _as_path(corpus: str) -> str:
+    """The name of a corpus as it is, a folder as a whole path."""
+    is_folder = Path(corpus).expanduser().is_dir() and (os.sep in corpus or "." in corpus)
+    return str(Path(corpus).expanduser().resolve()) if is_folder else corpus
+
+
 def check_device(device: str) -> str:
     """The device networks will run on; Failure at once for "cuda" without a GPU."""
     import torch
@@ -278,13 +303,29 @@ def check_device(device: str) -> str:
 
 
 def start_afresh(profile: str) -> None:
-    """Before a run from the top: drop the last record in the making and a *finished* training; one that was cut off goes on."""
+    """Before a run from the top: drop the last record in the making, and a training that a record has shown; any other goes on."""
     for folder in (paths.staging(profile), paths.build(profile) / "logs"):
         shutil.rmtree(folder, ignore_errors=True)
     (paths.build(profile) / "seconds.json").unlink(missing_ok=True)
     training = paths.build(profile) / "training"
-    if (training / "finished.json").exists():
+    if (training / SHOWN).exists():
         shutil.rmtree(training)
+
+
+def train_a_piece(options: argparse.Namespace) -> None:
+    """Train for some minutes, or to the end, and say how to go on."""
+    from audiosr_lib import trainer
+    from audiosr_lib.training import TrainingDiverged
+
+    device = check_device(options.device)
+    corpus = prepare_corpus(_as_path(options.corpus or profiles.get(options.profile).corpus))
+    if (paths.build(options.profile) / "training" / SHOWN).exists():
+        start_afresh(options.profile)
+    try:
+        result = trainer.run(options.profile, corpus, options.seed, device, options.minutes)
+    except TrainingDiverged as error:
+        raise Failure(str(error)) from error
+    print("Training is finished: now the study, without --minutes." if result.finished else "Not finished: the same command goes on.")
 
 
 def study(options: argparse.Namespace) -> None:
@@ -294,9 +335,7 @@ def study(options: argparse.Namespace) -> None:
     everything = paths.notebooks()
     chosen = [n for n in everything if n.name[:2] == options.only] if options.only else everything
     chosen = [n for n in chosen if not options.first or n.name[:2] >= options.first]
-    corpus_argument = options.corpus or profiles.get(options.profile).corpus
-    if Path(corpus_argument).expanduser().is_dir() and (os.sep in corpus_argument or "." in corpus_argument):
-        corpus_argument = str(Path(corpus_argument).expanduser().resolve())
+    corpus_argument = _as_path(options.corpus or profiles.get(options.profile).corpus)
     parameters = {"profile": options.profile, "corpus": corpus_argument, "seed": options.seed, "device": options.device}
     check_parameters(everything, parameters)
     device = check_device(options.device)
@@ -311,6 +350,7 @@ def study(options: argparse.Namespace) -> None:
     try:
         folder = record.publish(options.profile, same, seconds, device, [n.stem for n in everything])
         manifest = files.read_json(folder / "manifest.json")["artifacts"]
+        files.write_text(paths.build(options.profile) / "training" / SHOWN, "its record is published\n")
         closing = f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)"
     except record.RecordError as reason:
         folder = None
@@ -375,7 +415,7 @@ def main(arguments: list[str] | None = None) -> int:
     from audiosr_lib.pages import ReportError
 
     try:
-        study(options)
+        train_a_piece(options) if options.minutes else study(options)
     except (Failure, CorpusError, DownloadError, ReportError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -10,9 +10,10 @@ from audiosr_lib import paths
 
 # Each module may import only those named before it here.
 ORDER = (
-    "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation", "dataset",
-    "losses", "unet", "training", "metrics", "audit", "inference", "timing", "svg", "plotting", "audio", "interactive", "claims",
-    "judges", "coursework", "record", "readme", "pages", "chapters", "report", "runner",
+    "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation",
+    "dataset", "losses", "unet", "parallel", "engine", "training", "metrics", "audit", "inference", "deployed", "streaming",
+    "timing", "svg", "plotting", "audio", "interactive", "claims", "judges", "coursework", "record", "readme", "pages",
+    "chapters", "report", "trainer", "runner",
 )  # fmt: skip
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 

@@ -57,7 +57,7 @@ def imported() -> set[str]:
                 names |= {a.name.split(".")[0] for a in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
-    local = {"audiosr_lib"} | {f.stem for f in (paths.REPOSITORY / "tests").rglob("*.py")}
+    local = {"audiosr_lib"} | {f.stem for folder in ("tests", "benchmarks") for f in (paths.REPOSITORY / folder).rglob("*.py")}
     return {n for n in names if n not in sys.stdlib_module_names} - local
 
 

@@ -28,6 +28,9 @@ def script(*arguments, **environment):
         (["--seed", "-1"], "not a whole number"),
         (["--only", "99"], "'02'"),
         (["--from", "02", "--only", "03"], "exclude each other"),
+        (["--minutes", "0"], "is no time in minutes"),
+        (["--minutes", "soon"], "'soon' is no time in minutes"),
+        (["--minutes", "5", "--from", "02"], "--minutes only trains"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["--prof", "smoke"], "unrecognized arguments"),
     ],
@@ -237,13 +240,16 @@ def test_undeclared_parameter_is_refused_before_anything_runs(tmp_path, monkeypa
     assert not paths.build("smoke").exists()
 
 
-def test_a_run_from_the_top_trains_anew_unless_the_last_was_cut(home):
+def test_a_run_from_the_top_trains_anew_once_a_record_has_shown_the_last(home):
     training = paths.build("smoke") / "training"
     training.mkdir(parents=True)
     (training / "last.pt").touch()
     runner.start_afresh("smoke")
     assert (training / "last.pt").exists()
     (training / "finished.json").touch()
+    runner.start_afresh("smoke")
+    assert (training / "last.pt").exists()
+    (training / runner.SHOWN).touch()
     runner.start_afresh("smoke")
     assert not training.exists()
 
@@ -259,3 +265,23 @@ def test_dead_kernel_is_told(tmp_path, monkeypatch, capsys):
 def test_module_runs_as_a_program():
     done = subprocess.run([sys.executable, "-m", "audiosr_lib.runner", "--check"], cwd=paths.REPOSITORY, capture_output=True)
     assert done.returncode == 0
+
+
+# --- training in pieces ----------------------------------------------------------------------------------
+
+
+def test_minutes_train_a_piece_and_the_study_takes_what_was_trained(study, tmp_path, monkeypatch, capsys):
+    """Pieces until it is finished; a run from the top keeps that training, and the one after its record trains anew."""
+    monkeypatch.setitem(profiles.PROFILES, "smoke", dataclasses.replace(profiles.get("smoke"), steps=3, crop_seconds=0.1))
+    training = paths.build("smoke") / "training"
+    assert study("--minutes", "0.0001") == 0
+    said = capsys.readouterr().out
+    assert "step 1 of 3" in said and "Not finished: the same command goes on." in said
+    assert study("--minutes", "5") == 0
+    assert "Training is finished" in capsys.readouterr().out and (training / "finished.json").exists()
+    trained = (training / "last.pt").read_bytes()
+    (tmp_path / "flag").touch()
+    assert study() == 0
+    assert (training / "last.pt").read_bytes() == trained
+    assert study("--minutes", "0.0001") == 0  # its record is published: from the beginning
+    assert "step 1 of 3" in capsys.readouterr().out

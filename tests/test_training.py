@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiosr_lib import dataset, files, inference, profiles, resampling, timing, training
+from audiosr_lib import dataset, files, inference, metrics, profiles, resampling, timing, training
 from audiosr_lib.losses import LOSS_NAMES
 from audiosr_lib.training import TrainingConfig
 
@@ -185,6 +185,23 @@ def test_inference(config, tmp_path, speech):
     np.testing.assert_array_equal(made["unet"], inference.super_resolve(model, low))
     assert {k: len(v) for k, v in made.items()} == {"low": 10000, "kaiser_fast": 20000, "kaiser_best": 20000, "unet": 20000}
     assert not np.array_equal(made["kaiser_fast"], made["kaiser_best"])
+
+
+def test_exported_weights_are_the_network_in_half_precision(config, tmp_path, speech):
+    """Read back they give the same figures to a hundredth of a decibel, and tell what they were trained on."""
+    result = training.train(config, tmp_path / "run", commit="abc")
+    inference.export_weights(result.best, tmp_path / "weights" / "unet.safetensors")
+    y = speech[:40000].astype(np.float32)
+    full, half = (
+        inference.all_systems(inference.load_model(file), y)["unet"] for file in (result.best, tmp_path / "weights" / "unet.safetensors")
+    )
+    assert not np.array_equal(full, half)
+    one, two = metrics.evaluate(full, y), metrics.evaluate(half, y)
+    assert all(abs(one[k] - two[k]) < 0.01 for k in one)
+    assert (tmp_path / "weights" / "unet.safetensors").stat().st_size < 0.51 * result.best.stat().st_size
+    about = files.read_json(tmp_path / "weights" / "unet.json")
+    assert about["config"] == dataclasses.asdict(config) and about["commit"] == "abc"
+    assert about["validation"]["best_step"] == result.best_step
 
 
 def test_missing_network_names_the_notebook(tmp_path):
