@@ -141,7 +141,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("target", type=Path, help=".wav or .flac")
     parser.add_argument("--profile", default="quick", help="whose network (default: quick)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--half", action="store_true", help="allow bfloat16, which errs about 50 dB below the sound")
+    parser.add_argument(
+        "--half", action="store_true", help="allow bfloat16, much faster on some processors; its rounding fills near-silent bins"
+    )
     options = parser.parse_args(arguments)
     try:
         model = inference.load_model(paths.build(options.profile) / "training" / "best.pt", options.device)

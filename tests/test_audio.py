@@ -150,6 +150,27 @@ def test_colours_are_told_apart_in_grey():
             assert abs(luminance[a] - luminance[b]) > 0.1 or plotting.LINES[a] != plotting.LINES[b], (a, b)
 
 
+def test_a_figure_is_described_in_words():
+    """Title, and of each panel its name, axes and curves; a colour bar by its label; shared labels count for every panel."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, 3)
+    axes[0].plot([1, 2], label="Kaiser fast")
+    axes[0].set(title="one", xlabel="time (s)", ylabel="level\n(dB)")
+    axes[0].legend()
+    fig.colorbar(axes[1].imshow(np.eye(3)), ax=axes[1], label="power (dB)")
+    axes[1].set_title("two")
+    axes[2].set_axis_off()
+    fig.supxlabel("shared (s)")
+    fig.set_label("Figure 1.2: A title")
+    said = "Figure 1.2: A title. 2 panels. one: level (dB) over time (s): Kaiser fast. two: shared (s). colours: power (dB)"
+    assert plotting.description(fig) == said
+    plt.close(fig)
+
+
 def test_small_png_looks_as_drawn_and_is_small():
     import matplotlib
 
