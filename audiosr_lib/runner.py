@@ -35,6 +35,7 @@ HELP_END = """examples:
   ./run_all.sh --profile coursework --device cuda
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, a sub-folder for each speaker
   ./run_all.sh --from 09                      go on after a failure
+  ./run_all.sh --profile coursework --minutes 9   train a piece; the same command goes on
   ./run_all.sh --test                         the tests"""
 
 
