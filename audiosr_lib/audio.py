@@ -167,8 +167,8 @@ def _this_cell() -> str | None:
     shell = plotting.kernel_shell()
     if shell is None:
         return None
-    told = shell.kernel.get_parent().get("metadata", {}).get("cellId")
-    return told or shell.user_ns["In"][-1]
+    asked = shell.kernel.get_parent()  # the message that runs the cell; its history may be switched off
+    return asked.get("metadata", {}).get("cellId") or asked.get("content", {}).get("code")
 
 
 def players(versions: Sequence[Version], title: str = ""):
