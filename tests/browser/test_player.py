@@ -68,6 +68,7 @@ def test_every_clip_decodes_with_its_length_and_rate(show):
         assert at_44100 == pytest.approx(0.73 * SR, abs=4)
         assert own == (len(tone(1000, seconds=0.73, sr=sr)) if sr != 8000 else at_44100)
     assert page.evaluate(f"{PLAYER}.duration") == pytest.approx(0.73, abs=1e-4)
+    assert not page.is_visible("audio")  # one player in place of the table
 
 
 def test_what_is_played_is_what_was_stored(show, speech):
@@ -84,7 +85,7 @@ def test_a_low_rate_clip_is_brought_up_by_its_own_spectrum(show):
 
 def test_only_above_and_half_speed(show):
     """Against NumPy's FFT: the band, boosted by one gain that is said, and all frequencies halved."""
-    low, high = tone(1000) * np.hanning(SR), 0.05 * tone(15000) * np.hanning(SR)
+    low, high = (tone(1000) + 0.3 * tone(10900)) * np.hanning(SR), 0.05 * tone(15000) * np.hanning(SR)  # just below the edge, too
     page = show(html(("both", low + high, SR), ("none", low, SR), gain_db=3.0))
     page.keyboard.press("h")
     assert not page.evaluate(f"{PLAYER}.band")  # keys are the player's only once it has the focus
