@@ -18,6 +18,19 @@ FREE_SHARE = 0.5  # of a GPU's free memory that the corpus may fill
 COLUMNS = (*LOSS_NAMES, "grad_norm")
 
 
+class NoGPU(RuntimeError):
+    """CUDA was asked for where there is none; the message says what to do."""
+
+
+def device_for(wanted: str) -> str:
+    """ "cpu" or "cuda" for "auto", "cpu" or "cuda"; NoGPU for "cuda" without one."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU or driver was found"
+        raise NoGPU(f"--device cuda: no CUDA GPU, {why}. Use --device cpu, or auto, which takes a GPU where there is one.")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
 class HostBatches:
     """Batches read from the memory map and copied to the device; on a GPU by pinned memory, so that the copy does not hold up the host."""
 

@@ -66,12 +66,10 @@ class Run:
         return run
 
     def torch_device(self) -> str:
-        """ "cpu" or "cuda"; loads torch, which the signal chapters do without. RuntimeError for "cuda" without a GPU."""
-        import torch
+        """ "cpu" or "cuda"; loads torch, which the signal chapters do without. engine.NoGPU for "cuda" without a GPU."""
+        from audiosr_lib import engine
 
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise RuntimeError("device 'cuda' was asked for, but this PyTorch sees no CUDA GPU: use --device cpu or auto")
-        return "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+        return engine.device_for(self.device)
 
     @property
     def training_directory(self) -> Path:

@@ -294,13 +294,12 @@ def _as_path(corpus: str) -> str:
 
 def check_device(device: str) -> str:
     """The device networks will run on; Failure at once for "cuda" without a GPU."""
-    import torch
+    from audiosr_lib import engine
 
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        built = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU or driver was found"
-        raise Failure(f"--device cuda: {built}. Use --device cpu, or auto, which takes a GPU where there is one.")
-    return "cuda" if available and device != "cpu" else "cpu"
+    try:
+        return engine.device_for(device)
+    except engine.NoGPU as error:
+        raise Failure(str(error)) from None
 
 
 def start_afresh(profile: str) -> None:

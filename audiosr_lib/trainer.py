@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from audiosr_lib import corpora, dataset, parallel, paths, profiles, record, training
+from audiosr_lib import corpora, engine, parallel, paths, profiles, record, training
+from audiosr_lib.dataset import NotPrepared
 from audiosr_lib.training import TrainingConfig, TrainingDiverged
 
 
@@ -18,7 +19,7 @@ def run(profile: str, corpus: str, seed: int, device: str, minutes: float | None
 
     Raises
     ------
-    dataset.NotPrepared : the corpus is not prepared. TrainingDiverged : as in `training.train`.
+    NotPrepared : the corpus is not prepared. TrainingDiverged : as in `training.train`.
     """
     chosen = profiles.get(profile)
     name = corpora.open_corpus(corpus or chosen.corpus).name
@@ -48,14 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--minutes {options.minutes:g} is no time: give more than 0")
     parallel.join()
     try:
-        import torch
-
-        available = torch.cuda.is_available()
-        if options.device == "cuda" and not available:
-            raise dataset.NotPrepared("--device cuda: this PyTorch sees no CUDA GPU. Use --device cpu or auto.")
-        device = "cuda" if available and options.device != "cpu" else "cpu"
+        device = engine.device_for(options.device)
         result = run(options.profile, options.corpus, options.seed, device, options.minutes)
-    except (dataset.NotPrepared, corpora.CorpusError, TrainingDiverged) as error:
+    except (engine.NoGPU, NotPrepared, corpora.CorpusError, TrainingDiverged) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
