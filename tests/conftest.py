@@ -6,20 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
+from helpers import SR, write_speaker
 
 from audiosr_lib import corpora, preparation, signals
-
-SR = 44100
-
-
-def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 0.8, sr: int = SR) -> None:
-    """`count` synthetic utterances of a speaker as WAV files."""
-    (folder / speaker).mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(sum(map(ord, speaker)))
-    for i in range(count):
-        x = signals.synthetic_speech(seconds, sr, rng, pitch_hz=110 + 10 * i)
-        sf.write(folder / speaker / f"{speaker}_{i}.wav", x, sr, subtype="PCM_16")
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import write_speaker
+from helpers import write_speaker
 from hypothesis import given
 from hypothesis import strategies as st
 from local_server import closed_port, serving

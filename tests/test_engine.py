@@ -11,8 +11,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers import poison
 
-from audiosr_lib import dataset, engine, paths, profiles, training
+from audiosr_lib import engine, paths, profiles, training
 from audiosr_lib.dataset import Crops, PairedSplit
 from audiosr_lib.losses import LOSS_NAMES
 from audiosr_lib.training import TrainingConfig
@@ -80,13 +81,7 @@ def test_resident_batches_are_the_hosts(config):
 
 
 def test_a_step_that_is_not_finite_is_told_when_it_is_read(config, tmp_path, monkeypatch):
-    batch = dataset.Crops.batch
-
-    def poisoned(self, step):
-        x, y = batch(self, step)
-        return (x * np.float32("nan") if step == 2 else x), y
-
-    monkeypatch.setattr(dataset.Crops, "batch", poisoned)
+    poison(monkeypatch, 2)
     with pytest.raises(training.TrainingDiverged, match="not a number at step 3"):
         training.train(dataclasses.replace(config, read_every=10), tmp_path / "run")
     kept = torch.load(tmp_path / "run" / "last.pt", weights_only=True)

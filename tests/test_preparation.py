@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile as sf
-from conftest import SR, write_speaker
+from helpers import SR, write_speaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

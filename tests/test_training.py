@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from helpers import poison
 
 from audiosr_lib import dataset, files, inference, metrics, profiles, resampling, timing, training
 from audiosr_lib.losses import LOSS_NAMES
@@ -136,13 +137,7 @@ def test_clipping_limits_the_gradient(config):
 
 
 def test_nan_stops_with_a_message_and_keeps_the_checkpoint(config, tmp_path, monkeypatch):
-    batch = dataset.Crops.batch
-
-    def poisoned(self, step):
-        x, y = batch(self, step)
-        return (x * np.float32("nan") if step == 3 else x), y
-
-    monkeypatch.setattr(dataset.Crops, "batch", poisoned)
+    poison(monkeypatch, 3)
     with pytest.raises(training.TrainingDiverged, match="not a number at step 4"):
         training.train(config, tmp_path / "run")
     kept = weights(tmp_path / "run")

@@ -9,7 +9,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from conftest import chromium
+from browsing import chromium
 from nbformat import sign, v4
 from test_player import HEAR, PLAYER, SR, html, tone
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import scipy.stats
-from conftest import OVERFLOWING, PHONE, hurdles
+from browsing import OVERFLOWING, PHONE, hurdles
 
 from audiosr_lib import audio, signals
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import soundfile as sf
-from conftest import OVERFLOWING, PHONE, hurdles
+from browsing import OVERFLOWING, PHONE, hurdles
 from test_player import READY
 
 from audiosr_lib import paths, report
