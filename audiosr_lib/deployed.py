@@ -12,8 +12,6 @@ precision, which cannot number the samples of an hour.)
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -39,19 +37,20 @@ def _block(block: nn.Sequential) -> nn.Sequential:
     )
 
 
-def upsample_part(x: Tensor, offset: int, length: int, fine_offset: int, fine_length: int, wanted: int) -> Tensor:
+def upsample_part(x: Tensor, offset: Tensor, length: Tensor, fine_offset: Tensor, fine_length: Tensor, wanted: int) -> Tensor:
     """What `UpBlock` makes of a signal by linear upsampling, at some places, from a part of it.
 
     Parameters
     ----------
     x : (B, l, C), samples offset .. offset + l of a signal of `length` samples. fine_offset, wanted : first place and number of places
-    of the upsampled signal, which has fine_length = 2 * length samples, or one less.
+    of the upsampled signal, which has fine_length = 2 * length samples, or one less. The four numbers are float64 tensors of no
+    dimension, which hold whole numbers exactly up to 2^53.
 
     Returns
     -------
     (B, wanted, C). Places that `x` does not reach take its nearest sample.
     """
-    places = torch.arange(fine_offset, fine_offset + wanted, dtype=torch.float64, device=x.device) + (2 * length - fine_length)
+    places = torch.arange(wanted, dtype=torch.float64, device=x.device) + (fine_offset + 2 * length - fine_length)
     at = places * ((length - 1) / (2 * length - 1)) - offset
     at = at.clamp(0, x.shape[1] - 1)
     before = at.floor().long()
@@ -83,6 +82,11 @@ class Deployed(nn.Module):
         self.dtype = dtype
         self.eval().requires_grad_(False)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.final.weight.device
+
     def forward(self, x: Tensor, offset: int = 0, total: int = 0) -> Tensor:
         """The network on a signal, or on a part of one as it would compute it within the whole.
 
@@ -98,16 +102,56 @@ class Deployed(nn.Module):
         total = total or x.shape[-1]
         if offset % HALVINGS or (x.shape[-1] % HALVINGS and offset + x.shape[-1] != total):
             raise ValueError(f"a part must begin and end at multiples of {HALVINGS} samples, or with the signal")
+        return self.part(x, torch.tensor([offset, total], dtype=torch.float64).to(x.device))
+
+    def part(self, x: Tensor, place: Tensor) -> Tensor:
+        """`forward` with all that changes from part to part in tensors, and nothing checked: `place` is offset and total, float64."""
+        offset, total = place
         h = self.inp(x[:, :, None].to(self.dtype).contiguous(memory_format=torch.channels_last))  # (B, 16, 1, T)
-        levels, lengths = [h], [total]
+        levels = [h]
         for block in self.down:
             h = block(h)
             levels.append(h)
-            lengths.append(math.ceil(lengths[-1] / 2))
         levels.pop()
         for block in self.up:
-            fine, k = levels.pop(), len(levels)
+            fine, scale = levels.pop(), 2 ** len(levels)  # `fine` has a sample for each `scale` of the signal
             moments = h[:, :, 0].transpose(1, 2)  # (B, T', C), as it lies in memory
-            moments = upsample_part(moments, offset >> (k + 1), lengths[k + 1], offset >> k, lengths[k], fine.shape[-1])
+            length, fine_length = torch.ceil(total / (2 * scale)), torch.ceil(total / scale)
+            moments = upsample_part(moments, offset / (2 * scale), length, offset / scale, fine_length, fine.shape[-1])
             h = block(torch.cat([fine, moments.transpose(1, 2)[:, :, None]], dim=1))
         return x + self.final(h)[:, :, 0].to(x.dtype)
+
+
+class Captured:
+    """A `Deployed` on a CUDA GPU as one CUDA graph for parts of one shape; parts of another shape go through the network itself.
+
+    The hundred-odd kernels of a part are then started by one call of the host, which would otherwise take longer over it
+    than the GPU over a short part.
+
+    Parameters
+    ----------
+    model : on a CUDA GPU. shape : (B, 1, T) of the parts, T a multiple of `HALVINGS`.
+    """
+
+    def __init__(self, model: Deployed, shape: tuple[int, int, int]) -> None:
+        self.model, self.device, self.dtype = model, model.device, model.dtype
+        device = self.device
+        self.x, self.place = torch.zeros(shape, device=device), torch.zeros(2, dtype=torch.float64, device=device)
+        self.place[1] = shape[-1]
+        self.graph, apart = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        with torch.inference_mode():
+            apart.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(apart):  # what libraries set up at their first calls must not be captured
+                for _ in range(3):
+                    model.part(self.x, self.place)
+            torch.cuda.current_stream(device).wait_stream(apart)
+            with torch.cuda.graph(self.graph):
+                self.out = model.part(self.x, self.place)
+
+    def __call__(self, x: Tensor, offset: int, total: int) -> Tensor:
+        if x.shape != self.x.shape or offset % HALVINGS:
+            return self.model(x, offset, total)
+        self.x.copy_(x)
+        self.place.copy_(torch.tensor([offset, total], dtype=torch.float64))
+        self.graph.replay()
+        return self.out.clone()

@@ -16,13 +16,14 @@ import torch
 
 from audiosr_lib import files, inference, paths, resampling
 from audiosr_lib.dataset import NotPrepared
-from audiosr_lib.deployed import HALVINGS, Deployed
+from audiosr_lib.deployed import HALVINGS, Captured, Deployed
 from audiosr_lib.resampling import SR_HIGH, SR_LOW
 from audiosr_lib.unet import UNet
 
 MARGIN = 16 * HALVINGS  # samples at 44.1 kHz; the network sees fewer than 1200 to either side, a test measures it
 PART_SECONDS = 4.0
-TRIED_SECONDS = (1.0, 2.0, 4.0, 8.0)  # lengths of a part that `fastest` tries
+TRIED_SECONDS = {"cpu": (1.0, 2.0, 4.0), "cuda": (2.0, 8.0, 32.0)}  # lengths of a part that `fastest` tries; longer ones take more memory
+TRIALS_FROM_SECONDS = 120.0  # a shorter recording is done before trying would pay
 
 
 class InputError(ValueError):
@@ -38,15 +39,14 @@ def parts(total: int, length: int) -> Iterator[tuple[int, int, int, int]]:
 
 
 @torch.inference_mode()
-def enhance_long(model: Deployed, x: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
+def enhance_long(model: Deployed | Captured, x: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
     """The network over an interpolated signal of any length, ``(T,) -> (T,)`` float32, in parts.
 
     Equals the network in double precision on the whole to the rounding of the model's own precision. ValueError for a part of no length.
     """
-    device = next(model.parameters()).device
     out = np.empty(len(x), dtype=np.float32)
     for begin, end, first, last in parts(len(x), _part_length(part_seconds)):
-        piece = torch.from_numpy(np.ascontiguousarray(x[first:last], dtype=np.float32))[None, None].to(device)
+        piece = torch.from_numpy(np.ascontiguousarray(x[first:last], dtype=np.float32))[None, None].to(model.device)
         out[begin:end] = model(piece, first, len(x))[0, 0, begin - first : end - first].cpu().numpy()
     return out
 
@@ -58,22 +58,38 @@ def _part_length(seconds: float) -> int:
     return length
 
 
-def fastest(model: UNet, half: bool = False) -> tuple[Deployed, float]:
+def captured(model: Deployed, part_seconds: float) -> Captured:
+    """The network on a CUDA GPU as one CUDA graph for the parts of that length, margins included, of a signal of one channel."""
+    return Captured(model, (1, 1, _part_length(part_seconds) + 2 * MARGIN))
+
+
+def fastest(model: UNet, half: bool = False) -> tuple[Deployed | Captured, float]:
     """The network and the length of a part, in seconds, that are fastest on this machine, by trying.
 
     Parameters
     ----------
     model : in evaluation mode, on the device it is to run on. half : whether bfloat16 may be taken, too, where it is faster.
+
+    Raises
+    ------
+    torch.OutOfMemoryError : not even the shortest part fits into the memory of the GPU; longer ones that do not are left out.
     """
-    x = (0.1 * np.random.default_rng(0).standard_normal(round(max(TRIED_SECONDS) * SR_HIGH))).astype(np.float32)
-    best, least = (Deployed(model), PART_SECONDS), float("inf")
+    device = next(model.parameters()).device.type
+    tried = TRIED_SECONDS[device]
+    x = (0.1 * np.random.default_rng(0).standard_normal(3 * _part_length(max(tried)))).astype(np.float32)
+    best, least = None, float("inf")
     for dtype in (torch.float32, torch.bfloat16) if half else (torch.float32,):
-        deployed = Deployed(model, dtype)
-        for seconds in TRIED_SECONDS:
-            enhance_long(deployed, x[: round(seconds * SR_HIGH)], seconds)  # warm
-            took = min(_seconds(lambda: enhance_long(deployed, x, seconds)) for _ in range(2))  # noqa: B023
+        for seconds in tried:
+            try:
+                candidate = Deployed(model, dtype) if device == "cpu" else captured(Deployed(model, dtype), seconds)
+                enhance_long(candidate, x[: 3 * _part_length(seconds)], seconds)  # warm: a first, a middle and a last part
+                took = min(_seconds(lambda: enhance_long(candidate, x, seconds)) for _ in range(2))  # noqa: B023
+            except torch.OutOfMemoryError:
+                if best is None:
+                    raise
+                continue
             if took < least:
-                best, least = (deployed, seconds), took
+                best, least = (candidate, seconds), took
     return best
 
 
@@ -83,7 +99,25 @@ def _seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def super_resolve_file(model: Deployed, source: Path, target: Path, part_seconds: float = PART_SECONDS, progress=lambda n: None) -> float:
+def frames_at_22050(source: Path) -> int:
+    """Samples of each channel of a recording at 22.05 kHz. InputError if it cannot be read, has another rate, or is empty."""
+    import soundfile as sf
+
+    try:
+        about = sf.info(source)
+    except (sf.LibsndfileError, OSError) as error:
+        raise InputError(f"{source} cannot be read: {error}") from None
+    if about.samplerate != SR_LOW or not about.frames:
+        wrong = f"has {about.samplerate} Hz" if about.frames else "is empty"
+        raise InputError(
+            f"{source.name} {wrong}; the network was made for recordings at {SR_LOW} Hz. Resample it first, for instance by sox."
+        )
+    return about.frames
+
+
+def super_resolve_file(
+    model: Deployed | Captured, source: Path, target: Path, part_seconds: float = PART_SECONDS, progress=lambda n: None
+) -> float:
     """Bring a recording at 22.05 kHz to 44.1 kHz, from file to file; memory does not grow with its length.
 
     Parameters
@@ -103,29 +137,19 @@ def super_resolve_file(model: Deployed, source: Path, target: Path, part_seconds
 
     if target.suffix.lower() not in (".wav", ".flac"):
         raise InputError(f"{target.name}: give the result a name that ends in .wav or .flac")
-    try:
-        about = sf.info(source)
-    except (sf.LibsndfileError, OSError) as error:
-        raise InputError(f"{source} cannot be read: {error}") from None
-    if about.samplerate != SR_LOW or not about.frames:
-        wrong = f"has {about.samplerate} Hz" if about.frames else "is empty"
-        raise InputError(
-            f"{source.name} {wrong}; the network was made for recordings at {SR_LOW} Hz. Resample it first, for instance by sox."
-        )
-    total = 2 * about.frames
-    device = next(model.parameters()).device
+    total = 2 * frames_at_22050(source)
     format_ = target.suffix[1:].upper()
     with (
         files.aside(target) as path,
         sf.SoundFile(source) as reader,
-        sf.SoundFile(path, "w", SR_HIGH, about.channels, "PCM_24", format="RF64" if format_ == "WAV" else format_) as writer,
+        sf.SoundFile(path, "w", SR_HIGH, reader.channels, "PCM_24", format="RF64" if format_ == "WAV" else format_) as writer,
         torch.inference_mode(),
     ):
         for begin, end, first, last in parts(total, _part_length(part_seconds)):
             reader.seek(first // 2)
             low = reader.read((last - first) // 2, dtype="float32", always_2d=True).T
             x = np.stack([resampling.interpolate(channel) for channel in low])  # the filter's ends lie in the margin, too
-            made = model(torch.from_numpy(x)[:, None].to(device), first, total)
+            made = model(torch.from_numpy(x)[:, None].to(model.device), first, total)
             writer.write(np.clip(made[:, 0, begin - first : end - first].cpu().numpy().T, -1, 1))
             progress(end - begin)
     return total / SR_HIGH
@@ -146,7 +170,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         model = inference.load_model(paths.build(options.profile) / "training" / "best.pt", options.device)
-        deployed, part = fastest(model, options.half)
+        if frames_at_22050(options.source) / SR_LOW > TRIALS_FROM_SECONDS:
+            deployed, part = fastest(model, options.half)
+        else:
+            deployed, part = Deployed(model, torch.bfloat16 if options.half else torch.float32), PART_SECONDS
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
             seconds = super_resolve_file(deployed, options.source, options.target, part, bar.update)
     except (InputError, NotPrepared) as error:

@@ -1,14 +1,17 @@
 """Recordings in parts: no seam, no growth, and clear refusals."""
 
+import contextlib
 import copy
+import types
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from audiosr_lib import metrics, resampling, streaming, training
-from audiosr_lib.deployed import Deployed, upsample_part
+from audiosr_lib.deployed import Captured, Deployed, upsample_part
 from audiosr_lib.resampling import SR_HIGH, SR_LOW
 
 
@@ -84,15 +87,19 @@ def test_the_margin_is_longer_than_the_network_sees(model):
     assert 500 < reach < 1200 < streaming.MARGIN
 
 
+def upsampled(x, *numbers, wanted):
+    """`upsample_part` with channels first and plain numbers."""
+    return upsample_part(x.transpose(1, 2), *(torch.tensor(float(n), dtype=torch.float64) for n in numbers), wanted).transpose(1, 2)
+
+
 def test_upsampling_at_some_places_is_torchs():
     chance = torch.Generator().manual_seed(0)
     for length, odd in ((50, 0), (50, 1), (1, 0), (1, 1), (2, 1)):
         x = torch.randn(1, 3, length, dtype=torch.float64, generator=chance)
         full = torch.nn.functional.interpolate(x, scale_factor=2, mode="linear", align_corners=True)[..., odd:]
-        made = upsample_part(x.transpose(1, 2), 0, length, 0, 2 * length - odd, 2 * length - odd)
-        torch.testing.assert_close(made.transpose(1, 2), full)
+        torch.testing.assert_close(upsampled(x, 0, length, 0, 2 * length - odd, wanted=2 * length - odd), full)
     x = torch.randn(1, 3, 50, dtype=torch.float64, generator=chance)
-    part = upsample_part(x.transpose(1, 2), 0, 50, 30, 100, 40).transpose(1, 2)
+    part = upsampled(x, 0, 50, 30, 100, wanted=40)
     torch.testing.assert_close(part, torch.nn.functional.interpolate(x, scale_factor=2, mode="linear", align_corners=True)[..., 30:70])
 
 
@@ -116,10 +123,97 @@ def test_half_precision_errs_far_below_the_sound(model, deployed):
 
 
 def test_the_fastest_is_one_of_those_tried(model, monkeypatch):
-    monkeypatch.setattr(streaming, "TRIED_SECONDS", (0.1, 0.2))
+    monkeypatch.setitem(streaming.TRIED_SECONDS, "cpu", (0.1, 0.2))
     for half in (False, True):
         chosen, seconds = streaming.fastest(model, half)
         assert seconds in (0.1, 0.2) and (half or chosen.dtype == torch.float32)
+
+
+def test_the_fastest_fits_into_memory(model, monkeypatch):
+    monkeypatch.setitem(streaming.TRIED_SECONDS, "cpu", (0.1, 0.2))
+    enhance = streaming.enhance_long
+
+    def small(deployed, x, seconds):
+        if seconds > fits:
+            raise torch.OutOfMemoryError
+        return enhance(deployed, x, seconds)
+
+    monkeypatch.setattr(streaming, "enhance_long", small)
+    fits = 0.1
+    assert streaming.fastest(model)[1] == 0.1
+    fits = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        streaming.fastest(model)
+
+
+# --- CUDA graphs ---------------------------------------------------------------------------------
+
+
+class Recorder(TorchDispatchMode):
+    """What a CUDA graph is, on the CPU: the operations with the very memory they read and wrote, to be done again without Python."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        self.calls.append((function, args, kwargs or {}, made))
+        return made
+
+    def replay(self):
+        for function, args, kwargs, made in self.calls:
+            again = function(*args, **kwargs)
+            for old, new in zip(*((t if isinstance(t, (list, tuple)) else [t]) for t in (made, again)), strict=True):
+                old.copy_(new)
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """torch.cuda's graphs replaced by `Recorder`; the list of those made."""
+    made = []
+
+    def graph():
+        made.append(Recorder())
+        return made[-1]
+
+    stream = types.SimpleNamespace(wait_stream=lambda other: None)
+    fakes = {"CUDAGraph": graph, "graph": lambda g: g, "stream": contextlib.nullcontext}
+    for name, fake in (fakes | dict.fromkeys(("Stream", "current_stream"), lambda device: stream)).items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    return made
+
+
+def test_a_graph_holds_nothing_of_the_part_it_was_made_with(model, deployed, recorded):
+    """Parts of several signals at several places through one recording: all that changes must have come in by its inputs."""
+    graph = streaming.captured(deployed, 0.2)
+    assert len(recorded) == 1 and len(recorded[0].calls) > 100
+    replayed = []
+    recorded[0].replay = lambda replay=recorded[0].replay: replayed.append(1) or replay()
+    for length in (2 * SR_HIGH, 3 * SR_HIGH - 1):
+        x = noise(length)
+        before = len(replayed)
+        np.testing.assert_array_equal(streaming.enhance_long(graph, x, 0.2), streaming.enhance_long(deployed, x, 0.2))
+        assert len(replayed) - before >= length // (0.2 * SR_HIGH) - 3  # all but those at the ends
+    with torch.inference_mode():
+        first, second = graph(torch.ones_like(graph.x), 0, SR_HIGH), graph(torch.zeros_like(graph.x), 0, SR_HIGH)
+    assert not torch.equal(first, second)  # a result is not overwritten by the next
+    with pytest.raises(ValueError, match="multiples of 128"):
+        graph(torch.zeros_like(graph.x), 64, SR_HIGH)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_graph_on_a_gpu_is_the_network(model):
+    x = noise(3 * SR_HIGH)
+    expected = whole(model, x)
+    there = Deployed(copy.deepcopy(model).to("cuda"))
+    made = streaming.enhance_long(streaming.captured(there, 0.5), x, 0.5)
+    assert np.abs(made - streaming.enhance_long(there, x, 0.5)).max() < 1e-6
+    assert np.abs(made - expected).max() < 1e-2  # TF32 may be on
+    assert isinstance(streaming.fastest(copy.deepcopy(model).to("cuda"), True)[0], Captured)
+
+
+# --- files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
