@@ -13,7 +13,6 @@ The switches at the end of the config make it fast on a GPU (module engine); und
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import inspect
@@ -25,19 +24,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from audiosr_lib import dataset, engine, files, losses, parallel, unet
 from audiosr_lib.dataset import Crops, PairedSplit
+from audiosr_lib.logbook import Log
 from audiosr_lib.losses import LOSS_NAMES, Objective
 from audiosr_lib.profiles import Profile
 from audiosr_lib.resampling import SR_HIGH
 from audiosr_lib.unet import UNet
 
-TRAIN_FIELDS = ("step", "seconds", "grad_norm", *LOSS_NAMES)
-VALIDATION_FIELDS = ("step", "seconds", *LOSS_NAMES)
 CHECKPOINT_SECONDS = 120.0  # a checkpoint at least so often, besides those that the config asks for
 
 
@@ -191,107 +188,142 @@ def train(
     ------
     TrainingDiverged : a loss or gradient was not finite; the last checkpoint is kept.
     """
-    called = time.perf_counter()
-    rank, world = parallel.share()
-    first_of_all = rank == 0
-    if first_of_all:
-        claim_directory(config, directory)
-    parallel.wait()
-    train_split, validation_split = (PairedSplit(config.corpus, s) for s in ("train", "validation"))
-    crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world))
-    batches = engine.batches(crops, device, config.resident)
-    x_val, y_val = (
-        torch.from_numpy(side).to(device) for side in dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
-    )
-    model = new_model(config.seed).to(device).train()
-    if world > 1:
-        parallel.synchronised(model)  # before the optimiser sees the weights
-    objective = Objective(config.mse_weight, across=parallel.total if world > 1 else None).to(device)
-    judge = Objective(config.mse_weight).to(device)  # of the validation, which the first process does alone
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=config.fused or None)
-    state = load_checkpoint(directory / "last.pt", model, optimizer)
-    stepped = parallel.joined(model) if world > 1 else model
-    if config.compiled:
-        stepped = torch.compile(stepped, backend=config.compiled)
-    first, begun = state["step"], state["seconds"]
-    waiting: list[Tensor] = []  # results of steps that have not been read
-    read_at = saved_at = time.perf_counter()
-
-    with Log(directory, first, write=first_of_all) as log:
-
-        def read() -> None:
-            """Read, check and log the results of the steps since the last reading."""
-            nonlocal read_at
-            if not waiting:
-                return
-            results, now = engine.rows(parallel.mean(torch.stack(waiting))), time.perf_counter()
-            begin, each = state["step"] - len(results), (now - read_at) / len(results)
-            for step, row in enumerate(results, begin + 1):
-                if not all(map(math.isfinite, row.values())):
-                    raise diverged(step, directory, config)
-                state["seconds"] += each
-                norm = row.pop("grad_norm")
-                log.train(step, state["seconds"], norm, row)
-                if on_step is not None:
-                    on_step(step, row)
-            waiting.clear()
-            read_at = now
-
-        def save() -> None:
-            nonlocal saved_at
-            log.flush()
-            if first_of_all:
-                save_checkpoint(directory / "last.pt", model, optimizer, state, config, commit)
-            saved_at = time.perf_counter()
-
-        if first == 0 and first_of_all:
-            log.validation(0, 0.0, validate(model, judge, x_val, y_val, config.batch_size))
-        read_at = time.perf_counter()
+    piece = _Piece(config, directory, device, commit, on_step)
+    state = piece.state
+    with piece.log:
+        if piece.first == 0:
+            piece.validate_untrained()
+        piece.read_at = time.perf_counter()
         while state["step"] < config.steps and not state["stopped_early"]:
-            x, y = batches(state["step"])
-            if config.plain:
-                try:
-                    values, norm = train_step(stepped, objective, optimizer, x, y, config.clip_norm)
-                except FloatingPointError:
-                    raise diverged(state["step"] + 1, directory, config) from None
-                waiting.append(torch.tensor([*values.values(), norm], dtype=torch.float64))
-            else:
-                waiting.append(engine.step_without_waiting(stepped, objective, optimizer, x, y, config.clip_norm, config.autocast))
-            state["step"] += 1
+            piece.step()
             last = state["step"] == config.steps
             validates = state["step"] % config.validate_every == 0 or last
             saves = state["step"] % config.checkpoint_every == 0 or last
-            ends = stop_after is not None and state["step"] - first >= stop_after
+            ends = stop_after is not None and state["step"] - piece.first >= stop_after
             if validates or saves or ends or state["step"] % config.read_every == 0:
-                read()
-                elapsed = time.perf_counter()
-                late = [elapsed - saved_at >= CHECKPOINT_SECONDS, minutes is not None and elapsed - called >= 60 * minutes]
-                late = [bool(parallel.told_by_first(v, device)) for v in late]  # clocks differ: one decides for all
-                saves, ends = saves or late[0], ends or late[1]
+                piece.read()
+                saves, ends = saves or piece.unsaved_for(CHECKPOINT_SECONDS), ends or piece.lasts(minutes)
             if validates:
-                if first_of_all:
-                    measured = validate(model, judge, x_val, y_val, config.batch_size)
-                    log.validation(state["step"], state["seconds"], measured)
-                    if measured["loss"] < state["best_loss"]:
-                        state |= {"best_loss": measured["loss"], "best_step": state["step"]}
-                        save_checkpoint(directory / "best.pt", model, None, state, config, commit)
-                state["best_step"] = int(parallel.told_by_first(state["best_step"], device))
-                waited = (state["step"] - state["best_step"]) // config.validate_every
-                state["stopped_early"] = config.patience is not None and waited >= config.patience
-                read_at = time.perf_counter()  # validating is no training
+                piece.validate()
             if saves or ends or state["stopped_early"]:
-                save()
-                read_at = time.perf_counter()
+                piece.save()
             if ends:
                 break
-    result = TrainingResult(
-        directory, config, state["step"], state["best_step"], state["stopped_early"], state["seconds"],
-        ran_steps=state["step"] - first, piece_seconds=state["seconds"] - begun,
-    )  # fmt: skip
-    if first_of_all and result.finished:
-        files.write_json(directory / "finished.json", {k: state[k] for k in ("step", "best_step", "stopped_early")})
-    parallel.wait()
-    return result
+    return piece.result()
+
+
+class _Piece:
+    """What a call of `train` works with: crops, network and optimiser, how far the run is, and the results that nobody has read."""
+
+    def __init__(
+        self, config: TrainingConfig, directory: Path, device: str, commit: str, on_step: Callable[[int, dict[str, float]], None] | None
+    ) -> None:
+        self.called = time.perf_counter()
+        self.config, self.directory, self.device, self.commit, self.on_step = config, directory, device, commit, on_step
+        rank, world = parallel.share()
+        self.leads = rank == 0
+        if self.leads:
+            claim_directory(config, directory)
+        parallel.wait()
+        train_split, validation_split = (PairedSplit(config.corpus, s) for s in ("train", "validation"))
+        crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world))
+        self.batches = engine.batches(crops, device, config.resident)
+        self.x_val, self.y_val = (
+            torch.from_numpy(side).to(device) for side in dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
+        )
+        self.model = new_model(config.seed).to(device).train()
+        if world > 1:
+            parallel.synchronised(self.model)  # before the optimiser sees the weights
+        self.objective = Objective(config.mse_weight, across=parallel.total if world > 1 else None).to(device)
+        self.judge = Objective(config.mse_weight).to(device)  # of the validation, which the first process does alone
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=config.fused or None
+        )
+        self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
+        self.stepped = parallel.joined(self.model) if world > 1 else self.model
+        if config.compiled:
+            self.stepped = torch.compile(self.stepped, backend=config.compiled)
+        self.first, self.begun = self.state["step"], self.state["seconds"]
+        self.log = Log(directory, self.first, write=self.leads)
+        self.waiting: list[Tensor] = []  # results of steps that have not been read
+        self.read_at = self.saved_at = time.perf_counter()
+
+    def step(self) -> None:
+        """One training step; its results wait to be read."""
+        config, (x, y) = self.config, self.batches(self.state["step"])
+        if config.plain:
+            try:
+                values, norm = train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm)
+            except FloatingPointError:
+                raise diverged(self.state["step"] + 1, self.directory, config) from None
+            results = torch.tensor([*values.values(), norm], dtype=torch.float64)
+        else:
+            results = engine.step_without_waiting(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast)
+        self.waiting.append(results)
+        self.state["step"] += 1
+
+    def read(self) -> None:
+        """Read, check and log the results of the steps since the last reading."""
+        if not self.waiting:
+            return
+        results, now = engine.rows(parallel.mean(torch.stack(self.waiting))), time.perf_counter()
+        begin, each = self.state["step"] - len(results), (now - self.read_at) / len(results)
+        for step, row in enumerate(results, begin + 1):
+            if not all(map(math.isfinite, row.values())):
+                raise diverged(step, self.directory, self.config)
+            self.state["seconds"] += each
+            norm = row.pop("grad_norm")
+            self.log.train(step, self.state["seconds"], norm, row)
+            if self.on_step is not None:
+                self.on_step(step, row)
+        self.waiting.clear()
+        self.read_at = now
+
+    def unsaved_for(self, seconds: float) -> bool:
+        """Whether the last checkpoint is so old. Clocks differ: the first process decides for all."""
+        return bool(parallel.told_by_first(time.perf_counter() - self.saved_at >= seconds, self.device))
+
+    def lasts(self, minutes: float | None) -> bool:
+        """Whether this piece has taken so long, by the first process' clock."""
+        return bool(parallel.told_by_first(minutes is not None and time.perf_counter() - self.called >= 60 * minutes, self.device))
+
+    def validate_untrained(self) -> None:
+        """The validation's losses before the first step."""
+        if self.leads:
+            self.log.validation(0, 0.0, validate(self.model, self.judge, self.x_val, self.y_val, self.config.batch_size))
+
+    def validate(self) -> None:
+        """Measure the fixed crops, keep the weights if they are the best so far, and see whether patience has run out."""
+        state, config = self.state, self.config
+        if self.leads:
+            measured = validate(self.model, self.judge, self.x_val, self.y_val, config.batch_size)
+            self.log.validation(state["step"], state["seconds"], measured)
+            if measured["loss"] < state["best_loss"]:
+                state |= {"best_loss": measured["loss"], "best_step": state["step"]}
+                save_checkpoint(self.directory / "best.pt", self.model, None, state, config, self.commit)
+        state["best_step"] = int(parallel.told_by_first(state["best_step"], self.device))
+        waited = (state["step"] - state["best_step"]) // config.validate_every
+        state["stopped_early"] = config.patience is not None and waited >= config.patience
+        self.read_at = time.perf_counter()  # validating is no training
+
+    def save(self) -> None:
+        """Write the log to the disk, then the checkpoint that it belongs to."""
+        self.log.flush()
+        if self.leads:
+            save_checkpoint(self.directory / "last.pt", self.model, self.optimizer, self.state, self.config, self.commit)
+        self.read_at = self.saved_at = time.perf_counter()  # nor is saving
+
+    def result(self) -> TrainingResult:
+        """Where the run stands now; a finished one gets its mark."""
+        state = self.state
+        result = TrainingResult(
+            self.directory, self.config, state["step"], state["best_step"], state["stopped_early"], state["seconds"],
+            ran_steps=state["step"] - self.first, piece_seconds=state["seconds"] - self.begun,
+        )  # fmt: skip
+        if self.leads and result.finished:
+            files.write_json(self.directory / "finished.json", {k: state[k] for k in ("step", "best_step", "stopped_early")})
+        parallel.wait()
+        return result
 
 
 def diverged(step: int, directory: Path, config: TrainingConfig) -> TrainingDiverged:
@@ -302,7 +334,7 @@ def diverged(step: int, directory: Path, config: TrainingConfig) -> TrainingDive
     )
 
 
-# --- the directory, the checkpoint, the log ------------------------------------------------------
+# --- the directory, the checkpoint ------------------------------------------------------
 
 
 def claim_directory(config: TrainingConfig, directory: Path) -> Path:
@@ -345,79 +377,3 @@ def load_checkpoint(file: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     if optimizer is not None:
         optimizer.load_state_dict(checkpoint["optimizer"])
     return checkpoint["state"]
-
-
-class Log:
-    """train.csv, validation.csv and TensorBoard scalars; rows after the checkpoint's step are dropped when it is opened.
-
-    With write=False it does nothing: of several processes one writes.
-    """
-
-    def __init__(self, directory: Path, step: int, write: bool = True) -> None:
-        self.directory, self.step, self.active = directory, step, write
-
-    def __enter__(self) -> Log:
-        if not self.active:
-            return self
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._files, self._writers = {}, {}
-        for name, fields in (("train", TRAIN_FIELDS), ("validation", VALIDATION_FIELDS)):
-            file = self.directory / f"{name}.csv"
-            kept = [r for r in read_log(file) if r["step"] <= self.step and self.step > 0]
-            with files.aside(file) as path, open(path, "w", newline="", encoding="utf-8") as f:
-                writer = csv.DictWriter(f, fields)
-                writer.writeheader()
-                writer.writerows({k: _number(v) for k, v in r.items()} for r in kept)
-            self._files[name] = open(file, "a", newline="", encoding="utf-8")
-            self._writers[name] = csv.DictWriter(self._files[name], fields)
-        self._board = SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step + 1)
-        return self
-
-    def _write(self, name: str, row: dict, values: dict[str, float]) -> None:
-        if not self.active:
-            return
-        self._writers[name].writerow({k: _number(v) for k, v in (row | values).items()})
-        for tag, value in values.items():
-            self._board.add_scalar(f"{name}/{tag}", value, global_step=row["step"])
-
-    def train(self, step: int, seconds: float, grad_norm: float, values: dict[str, float]) -> None:
-        self._write("train", {"step": step, "seconds": round(seconds, 3), "grad_norm": grad_norm}, values)
-
-    def validation(self, step: int, seconds: float, values: dict[str, float]) -> None:
-        self._write("validation", {"step": step, "seconds": round(seconds, 3)}, values)
-
-    def flush(self) -> None:
-        if not self.active:
-            return
-        for f in self._files.values():
-            f.flush()
-        self._board.flush()
-
-    def __exit__(self, *_: object) -> None:
-        if not self.active:
-            return
-        for f in self._files.values():
-            f.close()
-        self._board.close()
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else f"{value:.9g}"
-
-
-def read_log(file: Path) -> list[dict[str, float]]:
-    """Rows of train.csv or validation.csv as numbers; empty if there is no such file."""
-    if not file.exists():
-        return []
-    with open(file, newline="", encoding="utf-8") as f:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f) if None not in row.values()]
-
-
-def smooth(values: np.ndarray, weight: float = 0.9) -> np.ndarray:
-    """Exponential moving average as TensorBoard draws it: bias-corrected, ``(n,) -> (n,)``, weight in [0, 1)."""
-    out, average = np.empty(len(values)), 0.0
-    for i, v in enumerate(values):
-        average = weight * average + (1 - weight) * v
-        out[i] = average / (1 - weight ** (i + 1))
-    return out

@@ -31,6 +31,9 @@ def main() -> None:
         for part in (2.0, seconds + 1):
             name = f"{str(dtype)[6:]}, " + ("whole" if part > seconds else f"parts of {part:g} s")
             methods[name] = lambda half=half, part=part: streaming.enhance_long(half, x, part)
+        for part in (0.5, 2.0, 8.0) if device == "cuda" else ():
+            name, graph = f"{str(dtype)[6:]}, CUDA graph, parts of {part:g} s", streaming.captured(half, part)
+            methods[name] = lambda graph=graph, part=part: streaming.enhance_long(graph, x, part)
     errors = {name: float(np.abs(method() - reference).max()) for name, method in methods.items()}
     best = floors.best_seconds(methods, 5, device)
     memory = {name: timing.peak_memory_bytes(method) / 1e6 for name, method in methods.items()} if device == "cpu" else {}

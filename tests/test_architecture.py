@@ -11,7 +11,7 @@ from audiosr_lib import paths
 # Each module may import only those named before it here.
 ORDER = (
     "files", "paths", "profiles", "exercises", "signals", "spectral", "resampling", "download", "corpora", "preparation",
-    "dataset", "losses", "unet", "parallel", "engine", "training", "metrics", "audit", "inference", "deployed", "streaming",
+    "dataset", "losses", "logbook", "unet", "parallel", "engine", "training", "metrics", "audit", "inference", "deployed", "streaming",
     "timing", "svg", "plotting", "audio", "interactive", "claims", "judges", "coursework", "record", "readme", "pages",
     "chapters", "report", "trainer", "runner",
 )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import torch
 from helpers import poison
 
-from audiosr_lib import engine, paths, profiles, training
+from audiosr_lib import engine, logbook, paths, profiles, training
 from audiosr_lib.dataset import Crops, PairedSplit
 from audiosr_lib.losses import LOSS_NAMES
 from audiosr_lib.training import TrainingConfig
@@ -28,7 +28,7 @@ def config(prepared):
 
 def losses_of(config, directory):
     training.train(config, directory)
-    return np.array([[r[n] for n in (*LOSS_NAMES, "grad_norm")] for r in training.read_log(directory / "train.csv")])
+    return np.array([[r[n] for n in (*LOSS_NAMES, "grad_norm")] for r in logbook.read_log(directory / "train.csv")])
 
 
 # Each switch against the plain loop: relative tolerance of the first step's losses and gradient norm, and of the losses of all four, and
@@ -143,14 +143,14 @@ def test_two_processes_compute_what_one_does(prepared, config, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     one = losses_of(config, tmp_path / "one")
-    rows = training.read_log(tmp_path / "two" / "train.csv")
+    rows = logbook.read_log(tmp_path / "two" / "train.csv")
     assert [r["step"] for r in rows] == [1, 2, 3, 4]
     two = np.array([[r[n] for n in (*LOSS_NAMES, "grad_norm")] for r in rows])
     np.testing.assert_allclose(two[0], one[0], rtol=1e-3)  # in single precision; Adam makes more of the difference in the steps after
     np.testing.assert_allclose(two[:, :-1], one[:, :-1], rtol=0.01)
     a, b = (torch.load(tmp_path / d / "last.pt", weights_only=True) for d in ("one", "two"))
     assert a["model"].keys() == b["model"].keys()
-    validation = [[r["loss"] for r in training.read_log(tmp_path / d / "validation.csv")] for d in ("one", "two")]
+    validation = [[r["loss"] for r in logbook.read_log(tmp_path / d / "validation.csv")] for d in ("one", "two")]
     np.testing.assert_allclose(*validation, rtol=0.01)
     assert (tmp_path / "two" / "finished.json").exists()
 
@@ -207,6 +207,6 @@ def test_killed_ten_times_at_random_it_ends_with_the_same_weights(prepared, tmp_
     a, b = (torch.load(tmp_path / d / "last.pt", weights_only=True)["model"] for d in ("cut", "whole"))
     assert all(torch.equal(a[k], b[k]) for k in a)
     logs = [
-        [{k: v for k, v in r.items() if k != "seconds"} for r in training.read_log(tmp_path / d / "train.csv")] for d in ("cut", "whole")
+        [{k: v for k, v in r.items() if k != "seconds"} for r in logbook.read_log(tmp_path / d / "train.csv")] for d in ("cut", "whole")
     ]
     assert logs[0] == logs[1] and len(logs[0]) == 40

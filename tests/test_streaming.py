@@ -67,6 +67,13 @@ def test_in_single_precision_too(model, deployed):
     assert np.abs(made - expected).max() < 1e-4
 
 
+def test_the_whole_system_in_parts(model, deployed):
+    low = noise(3 * SR_LOW + 1)
+    expected = whole(model, resampling.interpolate(low))
+    assert np.abs(streaming.super_resolve_long(deployed, low, 0.5) - expected).max() < 1e-4
+    assert streaming.super_resolve_long(deployed, low[:1]).shape == (2,)
+
+
 def test_parts_without_their_place_do_not_make_the_whole(model):
     """What the module is for: the plain network on a part, margin and all, is not what it is within the whole."""
     x = noise(2 * SR_HIGH)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import poison
 
-from audiosr_lib import dataset, files, inference, metrics, profiles, resampling, timing, training
+from audiosr_lib import dataset, files, inference, logbook, metrics, profiles, resampling, timing, training
 from audiosr_lib.losses import LOSS_NAMES
 from audiosr_lib.training import TrainingConfig
 
@@ -50,7 +50,7 @@ def test_resumed_run_is_the_uninterrupted_one_to_the_bit(config, tmp_path):
     assert_same(a["optimizer"], b["optimizer"])
     assert_same(weights(tmp_path / "whole", "best.pt")["model"], weights(tmp_path / "pieces", "best.pt")["model"])
     for log in ("train.csv", "validation.csv"):
-        one, two = (training.read_log(tmp_path / d / log) for d in ("whole", "pieces"))
+        one, two = (logbook.read_log(tmp_path / d / log) for d in ("whole", "pieces"))
         assert [{k: v for k, v in r.items() if k != "seconds"} for r in one] == [
             {k: v for k, v in r.items() if k != "seconds"} for r in two
         ]
@@ -66,7 +66,7 @@ def test_crash_between_checkpoints_goes_on_from_the_last(config, tmp_path):
     assert weights(tmp_path / "cut")["state"]["step"] == 2
     resumed = training.train(config, tmp_path / "cut")
     assert (resumed.ran_steps, resumed.step) == (3, 5)
-    assert [r["step"] for r in training.read_log(tmp_path / "cut" / "train.csv")] == [1, 2, 3, 4, 5]
+    assert [r["step"] for r in logbook.read_log(tmp_path / "cut" / "train.csv")] == [1, 2, 3, 4, 5]
     training.train(config, tmp_path / "whole")
     assert_same(weights(tmp_path / "whole")["model"], weights(tmp_path / "cut")["model"])
 
@@ -84,7 +84,7 @@ def test_log_and_checkpoint_hold_what_they_should(config, tmp_path):
     steps = []
     result = training.train(config, tmp_path / "run", commit="abc", on_step=lambda step, values: steps.append(step))
     assert steps == [1, 2, 3, 4, 5]
-    train, validation = (training.read_log(tmp_path / "run" / f"{n}.csv") for n in ("train", "validation"))
+    train, validation = (logbook.read_log(tmp_path / "run" / f"{n}.csv") for n in ("train", "validation"))
     assert [r["step"] for r in train] == steps
     assert [r["step"] for r in validation] == [0, 2, 4, 5]
     for row in train:
@@ -105,7 +105,7 @@ def test_tensorboard_has_the_courseworks_tags(config, tmp_path):
     events.Reload()
     assert set(events.Tags()["scalars"]) == {f"{part}/{name}" for part in ("train", "validation") for name in LOSS_NAMES}
     logged = [e.value for e in events.Scalars("train/loss")]
-    assert logged == pytest.approx([r["loss"] for r in training.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
+    assert logged == pytest.approx([r["loss"] for r in logbook.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
 
 
 def test_finished_run_is_not_run_again_and_another_config_starts_anew(config, tmp_path):
@@ -165,8 +165,8 @@ def test_validation_leaves_the_model_as_it_was(config):
 
 
 def test_smoothing():
-    np.testing.assert_allclose(training.smooth(np.full(20, 3.0)), 3.0)
-    np.testing.assert_allclose(training.smooth(np.array([1.0, 5.0]), 0.5), [1.0, (0.25 * 1 + 0.5 * 5) / 0.75])
+    np.testing.assert_allclose(logbook.smooth(np.full(20, 3.0)), 3.0)
+    np.testing.assert_allclose(logbook.smooth(np.array([1.0, 5.0]), 0.5), [1.0, (0.25 * 1 + 0.5 * 5) / 0.75])
 
 
 def test_inference(config, tmp_path, speech):
