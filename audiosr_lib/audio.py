@@ -15,11 +15,10 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from audiosr_lib import plotting, signals
+from audiosr_lib import paths, plotting, signals
 
 PEAK_DB = -1.0  # the loudest sample of a comparison
 ABOVE_HZ = 11025.0  # what the player's "only above" keeps: the band that 22.05 kHz cannot hold
@@ -135,9 +134,8 @@ class Encoded:
 @functools.cache
 def _code() -> str:
     """Style and script of the player, without indentation and lines of comment."""
-    web = Path(__file__).with_name("web")
-    style = re.sub(r"\s+", " ", (web / "player.css").read_text(encoding="utf-8"))
-    script = re.sub(r"^\s*(//.*\n)?", "", (web / "player.js").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    style = re.sub(r"\s+", " ", (paths.WEB / "player.css").read_text(encoding="utf-8"))
+    script = re.sub(r"^\s*(//.*\n)?", "", (paths.WEB / "player.js").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return f"<style>{style}</style><script>{script}</script>"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from audiosr_lib import pages
+from audiosr_lib import pages, paths
 
 COLLAPSED = {"parameters": "Parameters that can be changed", "injected-parameters": "Parameters of this run"}
 SET_UP = "Set-up: imports and helpers"
@@ -150,7 +150,7 @@ def convert(file: Path, titles: dict[int, list[str]]) -> Chapter:
     chapter = Chapter(file.stem, title(notebook))
     chapter.alts = describe_pictures(notebook, titles)
     collapse_set_up(notebook)
-    exporter = HTMLExporter(template_name="basic", template_file=str(pages.WEB / "notebook.html.j2"))
+    exporter = HTMLExporter(template_name="basic", template_file=str(paths.WEB / "notebook.html.j2"))
     exporter.register_filter("markdown2html", _markdown(chapter.headings))
     chapter.body = Markup(exporter.from_notebook_node(notebook)[0])
     return chapter

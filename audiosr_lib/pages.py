@@ -17,7 +17,8 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-WEB = Path(__file__).parent / "web"
+from audiosr_lib import paths
+
 MATHJAX_PACKAGE = "sphinx-mathjax-offline"  # it holds MathJax 3.2.2, built for browsers
 MATHJAX_NOTE = """tex-svg.js is MathJax 3.2.2 (https://www.mathjax.org), unchanged, as packed in the Python package {package} {version}.
 MathJax is under the Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0). It sets the equations of the report's pages.
@@ -31,7 +32,7 @@ class ReportError(RuntimeError):
 @functools.cache
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(paths.WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+WEB = Path(__file__).with_name("web")  # what pages and players bring along: templates, styles, scripts
 
 
 def home() -> Path:

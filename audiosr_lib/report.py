@@ -24,8 +24,8 @@ from audiosr_lib.pages import ReportError, Table
 LONG = 12  # rows of a table that are shown without asking
 CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention", "chapter")
 SECTIONS = (
-    ("result", "The result at a glance"), ("notebooks", "Notebooks"), ("figures", "Figures"), ("tables", "Tables"),
-    ("claims", "Is the coursework right?"), ("provenance", "Provenance"),
+    ("result", "The result at a glance"), ("claims", "Is the coursework right?"), ("notebooks", "Notebooks"), ("figures", "Figures"),
+    ("tables", "Tables"), ("provenance", "Provenance"),
 )  # fmt: skip
 
 

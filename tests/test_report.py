@@ -369,7 +369,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_reach_the_contrast_of_wcag_aa(scheme):
-    css = (pages.WEB / "report.css").read_text(encoding="utf-8")
+    css = (paths.WEB / "report.css").read_text(encoding="utf-8")
     light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", part)) for part in re.findall(r":root \{(.*?)\}", css, re.S))
     assert set(light) == set(dark)
     colours = light if scheme == "light" else dark

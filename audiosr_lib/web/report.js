@@ -12,6 +12,31 @@ function markScrolling() {
     else box.removeAttribute("tabindex");
   }
 }
+
+// The contents mark where the reader is: the last heading that has reached the upper third of the window.
+function markPlace() {
+  const links = [...document.querySelectorAll(".contents.wide a")];
+  let here = null;
+  for (const link of links) {
+    const target = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    if (target && target.getBoundingClientRect().top < innerHeight / 3) here = link;
+  }
+  for (const link of links) {
+    if (link !== here) link.removeAttribute("aria-current");
+    else if (!link.hasAttribute("aria-current")) {
+      link.setAttribute("aria-current", "location");
+      const box = link.closest("nav"); // a long list follows, the page itself does not move
+      if (box.scrollHeight > box.clientHeight) box.scrollTop = link.offsetTop - box.clientHeight / 2;
+    }
+  }
+}
+let asked = 0;
+function markPlaceSoon() {
+  cancelAnimationFrame(asked);
+  asked = requestAnimationFrame(markPlace);
+}
+addEventListener("scroll", markPlaceSoon, { passive: true });
+for (const event of ["load", "resize"]) addEventListener(event, markPlaceSoon);
 addEventListener("load", markScrolling);
 addEventListener("resize", markScrolling);
 

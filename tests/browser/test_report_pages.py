@@ -104,6 +104,20 @@ def test_one_can_walk_through_all_pages(folder, open_page):
     assert page.url.endswith("/index.html")
 
 
+def test_the_contents_mark_where_the_reader_is(folder, open_page):
+    page = open_page(folder / f"{CHAPTERS[1]}.html")
+    page.wait_for_function(MATHS_DONE)
+    marked = "[...document.querySelectorAll('.contents [aria-current]')].map((a) => a.hash.slice(1)).join()"
+    assert page.evaluate(marked) == ""  # at the title
+    anchors = page.evaluate("[...document.querySelectorAll('.contents.wide a')].map((a) => a.hash.slice(1))")
+    for anchor in (anchors[2], anchors[-3], anchors[1]):
+        page.evaluate("id => document.getElementById(id).scrollIntoView()", anchor)
+        page.wait_for_function(f"{marked} === {anchor!r}")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function(f"{marked} === {anchors[-1]!r}")
+    assert page.evaluate("document.querySelector('[aria-current]').getBoundingClientRect().bottom <= innerHeight")
+
+
 def test_the_report_can_be_handed_over_alone(folder, open_page, tmp_path):
     """Without the record beside it the front page shows its own copies; the browser notes the files that it did not find."""
     alone = shutil.copytree(folder, tmp_path / "handed over")
