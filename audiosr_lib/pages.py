@@ -17,7 +17,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from audiosr_lib import paths
+from audiosr_lib import paths, plotting
 
 MATHJAX_PACKAGE = "sphinx-mathjax-offline"  # it holds MathJax 3.2.2, built for browsers
 MATHJAX_NOTE = """tex-svg.js is MathJax 3.2.2 (https://www.mathjax.org), unchanged, as packed in the Python package {package} {version}.
@@ -57,6 +57,27 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 # --- tables ---------------------------------------------------------------------------------------
 
+# Names in a record's tables that are no words. Bands as notebooks 10 and 11 cut them.
+WORDS = {k: v for k, v in plotting.LABELS.items() if "_" in k or k == "unet"} | {
+    "unet_bfloat16": "U-Net, bfloat16", "unet_float16": "U-Net, float16", "unet_soxr_input": "U-Net, soxr input",
+    "kaiser_fast_low_kept": "Kaiser fast, low band kept", "unet_low_kept": "U-Net, low band kept",
+    "kaiser_fast_2021": "Kaiser fast of 2021", "kaiser_best_2021": "Kaiser best of 2021",
+    "times_kaiser_best": "times Kaiser best", "coursework_times_kaiser_best": "coursework: times Kaiser best",
+    "real_time_ratio": "real-time ratio", "gmac_per_second": "GMAC for a second of audio", "memory_mb": "memory (MB)",
+    "mse": "MSE", "snr_db": "SNR (dB)", "si_sdr_db": "SI-SDR (dB)", "snr_pass_db": "SNR where the filters pass (dB)",
+    "lsd": "LSD (log10)", "lsd_log10": "LSD (log10)", "lsd_ln": "LSD (natural logarithm)",
+    "lsd_low_log10": "LSD (log10) below 11.025 kHz", "lsd_high_log10": "LSD (log10) above 11.025 kHz",
+    "lsd_high": "LSD (log10) above 11.025 kHz", "lsd_pass": "LSD (log10) where the filters pass",
+    "lsd_pass_log10": "LSD (log10) where the filters pass",
+    "lsd_sibilant": "LSD (log10), sibilant frames", "lsd_high_sibilant": "LSD (log10) above 11.025 kHz, sibilant frames",
+    "lsd_rest": "LSD (log10), other frames", "lsd_high_rest": "LSD (log10) above 11.025 kHz, other frames",
+}  # fmt: skip
+
+
+def words(name: str) -> str:
+    """A name of a record's tables as a reader says it: "resampy, kaiser_fast" is "resampy, Kaiser fast"."""
+    return re.sub(r"\b[a-z]\w*", lambda found: WORDS.get(found[0], found[0]), name)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -70,7 +91,7 @@ class Table:
 def shown(value: object, whole: bool = False) -> str:
     """A cell of a record's table as text: nothing for a missing one, three decimals, or scientific where those would show only zeros."""
     if isinstance(value, str):
-        return value
+        return words(value)
     if pd.isna(value):
         return ""
     if whole or not math.isfinite(value):
@@ -84,7 +105,7 @@ def table_of(file: Path) -> Table:
     numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
     whole = [n and bool((frame[c].dropna() % 1 == 0).all()) for c, n in zip(frame.columns, numeric, strict=True)]
     rows = [[shown(v, w) for v, w in zip(row, whole, strict=True)] for row in frame.itertuples(index=False)]
-    return Table([str(c).replace("_", " ") for c in frame.columns], rows, numeric)
+    return Table([words(str(c)).replace("_", " ") for c in frame.columns], rows, numeric)
 
 
 # --- equations -------------------------------------------------------------------------------------

@@ -352,6 +352,21 @@ def test_cells_of_tables(tmp_path):
     assert table.rows == [["a | b <i>", "1", "0.500", "1.0e-05"], ["", "", "inf", "0.000"], ["c", "3", "-2.000", ""]]
 
 
+def test_names_in_tables_are_words(tmp_path):
+    (tmp_path / "t.csv").write_text('system,snr_db,slowest_round\n"scipy resample_poly, kaiser_fast",1,2\nunet_bfloat16,3,4\n')
+    table = pages.table_of(tmp_path / "t.csv")
+    assert table.head == ["system", "SNR (dB)", "slowest round"]
+    assert [row[0] for row in table.rows] == ["scipy resample_poly, Kaiser fast", "U-Net, bfloat16"]
+
+
+def test_the_front_page_of_the_record_speaks_in_words():
+    """Every table of the committed record: no name of a variable but that of SciPy's function."""
+    for file in QUICK.glob("table-*.csv"):
+        table = pages.table_of(file)
+        cells = [*table.head, *(c for row in table.rows for c in row)]
+        assert [c for c in cells if "_" in c.replace("resample_poly", "")] == [], file.name
+
+
 def test_small_things():
     assert pages.slug("10. How much noise do $b$ bits <em>make</em>?") == "sec-10-how-much-noise-do-b-bits-make"
     assert [report.label(i) for i in ("figure-1.10", "table-2-fair", "figure-data-crops", "figure-listening-be")] == [
