@@ -87,8 +87,8 @@ def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:
     table = pd.DataFrame(rows)
     described = record.device_description()
     about = described.get("gpu") or described["cpu"]
-    notes = [f"{about}, {torch.get_num_threads()} threads, PyTorch {torch.__version__.partition('+')[0]}", *notes]
-    text = table.to_markdown(index=False, floatfmt=",.3g") + "\n\n" + "\n".join(notes) + "\n"
+    notes.append(f"{about}, {torch.get_num_threads()} threads, PyTorch {torch.__version__.partition('+')[0]}, commit {record.git_commit()}")
+    text = table.to_markdown(index=False, floatfmt=",.3g") + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
     print(f"\n{text}", flush=True)
     files.write_text(FOLDER / f"{name}.md", text)
     files.write_text(FOLDER / f"{name}.csv", table.to_csv(index=False))
