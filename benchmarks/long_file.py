@@ -79,7 +79,7 @@ def main() -> None:
         write_noise(source, hours)
         for dtype in (torch.bfloat16, torch.float32):
             target, results = Path(folder) / f"{dtype}.flac", context.Queue()
-            process = context.Process(target=enhance, args=(source, target, dtype, results))
+            process = context.Process(target=enhance, args=(source, target, dtype, results), daemon=True)
             process.start()
             process.join()
             if process.exitcode:
