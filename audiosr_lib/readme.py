@@ -10,18 +10,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from audiosr_lib import claims, coursework, files, paths
+from audiosr_lib import claims, coursework, files, paths, spectral
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.readme) -->", "<!-- verdicts: end -->"
-VERDICT_COLUMNS = ("verdict", "claims of the text", "facts of the printed program")
+VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
+MEANINGS = {
+    claims.REPRODUCED: "a number in our range, a formula equal to an independent program's, a statement that holds",
+    claims.OTHER_CONVENTION: "the same, but only with a convention that the source does not state",
+    claims.NOT_REPRODUCED: "a measurement that came out otherwise here",
+    claims.WRONG: "as printed it is not right, or text and program contradict each other",
+    claims.NOT_TESTABLE: "this run lacks what it takes",
+}
 SYSTEMS = {"kaiser_fast": "Kaiser fast", "kaiser_best": "Kaiser best", "unet": "U-Net"}
+COLUMNS = (*SYSTEMS.values(), "control: Kaiser fast + noise")
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
     "lsd_ln": "LSD, natural logarithm, lower is better",
     "lsd_log10": "LSD, log10, lower is better",
-    "lsd_low_log10": "- below 11.025 kHz",
-    "lsd_high_log10": "- above 11.025 kHz",
+    "lsd_pass_log10": "… in the band that the filters pass whole",
+    "lsd_low_log10": "… below 11.025 kHz",
+    "lsd_high_log10": "… above 11.025 kHz",
 }
 
 
@@ -31,20 +40,45 @@ def _cell(value: float, source: float, digits: int) -> str:
 
 
 def glance_rows(folder: Path) -> list[list[str]]:
-    """The result at a glance from a record's folder: one row a measure, its label and a cell for each of `SYSTEMS`."""
+    """The result at a glance from a record's folder: one row a measure, its label and a cell for each of `COLUMNS`."""
     quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
     speed = pd.read_csv(folder / "table-3.csv").set_index("method")
+    noise = pd.read_csv(folder / "data-noise-control.csv").mean(numeric_only=True)
     rows = []
     for measure, label in ROWS.items():
-        rows.append([label] + [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS])
+        cells = [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS]
+        rows.append([label, *cells, _cell(noise[measure], float("nan"), 2) if measure in noise else ""])
     cells = [_cell(speed.loc[s, "real_time_ratio"], speed.loc[s, "coursework"], 1) for s in SYSTEMS]
-    return [*rows, ["real-time ratio, higher is better", *cells]]
+    return [*rows, ["real-time ratio, higher is better", *cells, ""]]
+
+
+def trained(folder: Path, manifest: dict) -> str:
+    """How long the network was trained, in words, and whether it was still getting better."""
+    numbers, log = manifest["parameters"], pd.read_csv(folder / "data-validation-log.csv")
+    minutes = numbers["steps"] * numbers["batch_size"] * numbers["crop_seconds"] / 60
+    steps, best, last = numbers["steps"], int(log.step[log.loss.idxmin()]), int(log.step.iloc[-1])
+    if last < steps:
+        steps, minutes = last, minutes * last / steps
+    still = "the last one: it was not trained to its end" if best == last else f"of {last}"
+    return f"{steps:,} training steps on {minutes:,.0f} minutes of crops, the lowest validation loss at step {best:,}, {still}"
+
+
+def control(manifest: dict) -> str:
+    """What the glance's last column is, in the words of the table that holds it."""
+    title = next(a["title"] for a in manifest["artifacts"] if a["id"] == "data-noise-control")
+    return f"The last column is no method but a control: {title}, which knows nothing of the speech"
 
 
 def spoken(folder: Path) -> str:
     """Whose means the glance shows: "60 utterances of 3 unseen speakers"."""
     table = pd.read_csv(folder / "data-per-utterance.csv")
     return f"{table.utterance.nunique():,} utterances of {table.speaker.nunique()} unseen speakers"
+
+
+def audited(folder: Path) -> str:
+    """On how many of them the claims that need several conventions are judged."""
+    table = pd.read_csv(folder / "data-fair-per-utterance.csv")
+    return f"{table.utterance.nunique():,} of these utterances"
 
 
 def machine(manifest: dict) -> str:
@@ -56,13 +90,14 @@ def glance(profile: str = "quick") -> str:
     """Markdown of the result at a glance, between its two marks, from the published record of a profile."""
     folder = paths.REPOSITORY / "figures" / profile
     manifest = files.read_json(folder / "manifest.json")
-    lines = [f"| | {' | '.join(SYSTEMS.values())} |", "|---|" + "---:|" * len(SYSTEMS)]
+    lines = [f"| | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
     lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
     minutes = sum(manifest["seconds"].values()) / 60
     note = (
-        f"Means over {spoken(folder)}; in brackets what the coursework prints. Profile `{profile}`: {manifest['parameters']['steps']} "
-        f"training steps on *{manifest['corpus']['title']}*, {machine(manifest)}, {minutes:.0f} minutes for all notebooks, "
-        f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions and per-speaker numbers: notebook 10."
+        f"Means over {spoken(folder)}; LSD with powers clamped at {spectral.POWER_FLOOR:g}; in brackets what the coursework prints. "
+        f"{control(manifest)}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
+        f"{minutes:.0f} minutes for all notebooks, seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions "
+        f"and per-speaker numbers: notebook 10."
     )
     return "\n".join([BEGIN, *lines, "", note, END])
 
@@ -73,10 +108,13 @@ def claims_table(folder: Path) -> pd.DataFrame:
 
 
 def verdict_rows(table: pd.DataFrame) -> list[list[str]]:
-    """Rows of verdict, claims of the text with it, facts of the printed program with it; the last one is "all"."""
+    """Rows of verdict, its meaning, claims of the text with it, facts of the printed program with it; the last one is "all"."""
     program = table["section"] == "Appendix A"
-    rows = [[v, str(((table.verdict == v) & ~program).sum()), str(((table.verdict == v) & program).sum())] for v in claims.VERDICTS]
-    return [*rows, ["all", str((~program).sum()), str(program.sum())]]
+    rows = []
+    for verdict, meaning in MEANINGS.items():
+        given = table.verdict == verdict
+        rows.append([verdict, meaning, str((given & ~program).sum()), str((given & program).sum())])
+    return [*rows, ["all", "", str((~program).sum()), str(program.sum())]]
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +125,7 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 def verdicts(profile: str = "quick") -> str:
     """Markdown of how many claims got which verdict, and of the headline claims, from a record's tables/claims.csv."""
     table = claims_table(paths.REPOSITORY / "figures" / profile)
-    lines = [f"| {' | '.join(VERDICT_COLUMNS)} |", "|---|---:|---:|"]
+    lines = [f"| {' | '.join(VERDICT_COLUMNS)} |", "|---|---|---:|---:|"]
     lines += [f"| {' | '.join(row)} |" for row in verdict_rows(table)]
     lines += ["", "| claim | coursework | here | convention | verdict |", "|---|---|---|---|---|"]
     lines += [f"| {r.claim} | {r.coursework} | {r.ours} | {r.convention} | {r.verdict} |" for r in headline(table).itertuples()]

@@ -11,18 +11,17 @@ import re
 import shutil
 import sys
 import time
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
 
-from audiosr_lib import audio, chapters, files, pages, paths, readme, record
+from audiosr_lib import audio, chapters, files, pages, paths, readme, record, spectral
 from audiosr_lib.chapters import Chapter, Heading
 from audiosr_lib.pages import ReportError, Table
 
 LONG = 12  # rows of a table that are shown without asking
-CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention", "chapter")
+CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention, or what it is about", "chapter")
 SECTIONS = (
     ("result", "The result at a glance"), ("claims", "Is the coursework right?"), ("notebooks", "Notebooks"), ("figures", "Figures"),
     ("tables", "Tables"), ("provenance", "Provenance"),
@@ -103,17 +102,15 @@ def tables(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[di
 
 def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[tuple[str, list[dict]]]:
     """Claims by section of the coursework, in its order, each with its interval in words and a link to the cell that shows it."""
-    groups = []
-    for section, rows in groupby(table.to_dict("records"), key=lambda r: r["section"]):
-        shown = []
-        for r in rows:
-            found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
-            href = f"{by_name[found[1]].page}#cell-{found[2]}" if found and found[1] in by_name else ""
-            interval = f"interval {float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
-            cell = f"{found[1][:2]}, cell {found[2]}" if found else r["cell"]
-            shown.append(r | {"interval": interval, "href": href, "cell": cell})
-        groups.append((f"Section {section}" if section[:1].isdigit() else section, shown))
-    return groups
+    groups: dict[str, list[dict]] = {}
+    for r in table.to_dict("records"):
+        found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
+        href = f"{by_name[found[1]].page}#cell-{found[2]}" if found and found[1] in by_name else ""
+        interval = f"interval {float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
+        cell = f"{found[1][:2]}, cell {found[2]}" if found else r["cell"]
+        section = f"Section {r['section']}" if r["section"][:1].isdigit() else r["section"]
+        groups.setdefault(section, []).append(r | {"interval": interval, "href": href, "cell": cell})
+    return sorted(groups.items(), key=lambda group: ([int(n) for n in re.findall(r"\d+", group[0])] or [99], group[0]))
 
 
 def provenance(manifest: dict) -> list[tuple[str, str]]:
@@ -154,14 +151,18 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         toc=[Heading(2, Markup(text), anchor) for anchor, text in sections],
         machine=readme.machine(manifest),
         spoken=readme.spoken(folder),
-        glance=Table(["", *readme.SYSTEMS.values()], readme.glance_rows(folder), [False, True, True, True]),
+        audited=readme.audited(folder),
+        trained=readme.trained(folder, manifest),
+        control=readme.control(manifest),
+        clamp=f"{spectral.POWER_FLOOR:g}",
+        glance=Table(["", *readme.COLUMNS], readme.glance_rows(folder), [False] + [True] * len(readme.COLUMNS)),
         listening=heard,
         chapters=made,
         took={c.name: duration(manifest["seconds"][c.name]) if c.name in manifest["seconds"] else "" for c in made},
         figures=figures(folder, manifest, by_name),
         tables=tables(folder, manifest, by_name),
         long=LONG,
-        verdicts=Table(readme.VERDICT_COLUMNS, readme.verdict_rows(claims), [False, True, True]),
+        verdicts=Table(readme.VERDICT_COLUMNS, readme.verdict_rows(claims), [False, False, True, True]),
         headline=readme.headline(claims).to_dict("records"),
         claims=claims_by_section(claims, by_name),
         claims_head=CLAIMS_HEAD,

@@ -86,6 +86,9 @@ def small_record(folder):
         folder / "table-3.csv", index=False
     )
     pd.DataFrame({"utterance": list("aabb"), "speaker": ["p", "p", "q", "q"]}).to_csv(folder / "data-per-utterance.csv", index=False)
+    pd.DataFrame({"utterance": list("ab")}).to_csv(folder / "data-fair-per-utterance.csv", index=False)
+    pd.DataFrame({"snr_db": [3.0, 4.25], "lsd_log10": [5.5, 7.0]}).to_csv(folder / "data-noise-control.csv", index=False)
+    pd.DataFrame({"step": [0, 3, 7], "loss": [3.0, 1.0, 2.0]}).to_csv(folder / "data-validation-log.csv", index=False)
     rows = [(f"id{i}", s, f"claim {i} {NASTY}", "statement", "ours", v, c) for i, (s, v, c) in enumerate(
         [("1.1", VERDICTS[0], "01_first [4]"), ("1.1", VERDICTS[3], ""), ("Appendix A", VERDICTS[2], "02_second [7]")])]  # fmt: skip
     table = pd.DataFrame(rows, columns=["id", "section", "claim", "coursework", "ours", "verdict", "cell"])
@@ -96,8 +99,8 @@ def small_record(folder):
                 "sha256": {n: files.sha256_of(folder / n) for n in names}}  # fmt: skip
 
     manifest = {
-        "profile": "small", "parameters": {"steps": 7, "device": "cpu"}, "seed": 3, "git_commit": "abc123",
-        "finished": "2030-01-02T03:04:05Z",
+        "profile": "small", "parameters": {"steps": 7, "batch_size": 30, "crop_seconds": 2.0, "device": "cpu"},
+        "seed": 3, "git_commit": "abc123", "finished": "2030-01-02T03:04:05Z",
         "corpus": {"title": "A corpus <of> voices", "licence": "MIT", "source": "https://voices.example/", "content_sha256": "f" * 64,
                    "utterances": {"train": 2, "test": 1}, "seconds": {"train": 5400.0, "test": 1800.0}},
         "device": {"cpu": "A processor, 2 cores", "torch_threads": "2", "system": "Linux"}, "versions": {"python": "3.11.7"},
@@ -107,6 +110,7 @@ def small_record(folder):
             artifact("figure-odd", "Two", "01_first", 5, "figure-odd.png", "figure-odd.svg"),
             artifact("table-2", "Quality", "02_second", 7, "table-2.csv"),
             artifact("data-per-utterance", "Each utterance", "02_second", 7, "data-per-utterance.csv"),
+            artifact("data-noise-control", "Kaiser fast plus noise", "02_second", 7, "data-noise-control.csv"),
             artifact("table-3", "Speed", "02_second", 7, "table-3.csv"),
             artifact("table-claims", "Claims", "02_second", 7, "tables/claims.csv"),
         ],
@@ -189,7 +193,9 @@ def test_front_page_holds_the_records_numbers(folder):
         for cell in row:
             assert re.search(rf"<t[dh][^>]*>{re.escape(cell)}</t", front), cell
     assert "10.00 (7.25)" in front and "150.0 (170.0)" in front and "10.50</td>" in front
-    counts = re.findall(r'<th scope="row">([^<]+)</th><td class="right">(\d+)</td><td class="right">(\d+)</td>', front)
+    assert ">3.62</td>" in front and ">6.25</td>" in front and "a control: Kaiser fast plus noise, which knows nothing" in front
+    assert "7 training steps on 7 minutes of crops, the lowest validation loss at step 3, of 7" in front and "judged on 2 of these" in front
+    counts = re.findall(r'<th scope="row">([^<]+)</th><td>[^<]*</td><td class="right">(\d+)</td><td class="right">(\d+)</td>', front)
     assert dict((v, (a, b)) for v, a, b in counts)["all"] == ("2", "1")
     assert front.count('class="verdict ') == 3 and "interval 1.235 to 2" in front and "Section 1.1" in front and "Appendix A" in front
     for fact in ("abc123", "3.11.7", "A processor, 2 cores", "f" * 64, "MIT", "https://voices.example/", "3 utterances", "2.0 hours",
