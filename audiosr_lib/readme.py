@@ -5,6 +5,7 @@ A test holds README.md to what this makes of figures/quick, so the numbers there
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def spoken(folder: Path) -> str:
     return f"{table.utterance.nunique():,} utterances of {table.speaker.nunique()} unseen speakers"
 
 
+def clamp() -> str:
+    """The smallest power that LSD tells apart, as "1e-8"."""
+    return re.sub(r"e-0+", "e-", f"{spectral.POWER_FLOOR:.0e}")
+
+
 def audited(folder: Path) -> str:
     """On how many of them the claims that need several conventions are judged."""
     table = pd.read_csv(folder / "data-fair-per-utterance.csv")
@@ -94,7 +100,7 @@ def glance(profile: str = "quick") -> str:
     lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
     minutes = sum(manifest["seconds"].values()) / 60
     note = (
-        f"Means over {spoken(folder)}; LSD with powers clamped at {spectral.POWER_FLOOR:g}; in brackets what the coursework prints. "
+        f"Means over {spoken(folder)}; LSD with powers clamped at {clamp()}; in brackets what the coursework prints. "
         f"{control(manifest)}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions "
         f"and per-speaker numbers: notebook 10."

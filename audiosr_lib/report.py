@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from audiosr_lib import audio, chapters, files, pages, paths, readme, record, spectral
+from audiosr_lib import audio, chapters, files, pages, paths, readme, record
 from audiosr_lib.chapters import Chapter, Heading
 from audiosr_lib.pages import ReportError, Table
 
@@ -154,7 +154,7 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         audited=readme.audited(folder),
         trained=readme.trained(folder, manifest),
         control=readme.control(manifest),
-        clamp=f"{spectral.POWER_FLOOR:g}",
+        clamp=readme.clamp(),
         glance=Table(["", *readme.COLUMNS], readme.glance_rows(folder), [False] + [True] * len(readme.COLUMNS)),
         listening=heard,
         chapters=made,
