@@ -21,6 +21,7 @@ from audiosr_lib import files, inference, paths, record, training, unet
 from audiosr_lib.resampling import SR_HIGH
 
 FOLDER = paths.home() / "build" / "benchmarks"
+COMMIT = record.git_commit()  # before anything runs: a run of half an hour may be overtaken
 
 
 def wait(device: str) -> None:
@@ -87,7 +88,7 @@ def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:
     table = pd.DataFrame(rows)
     described = record.device_description()
     about = described.get("gpu") or described["cpu"]
-    notes.append(f"{about}, {torch.get_num_threads()} threads, PyTorch {torch.__version__.partition('+')[0]}, commit {record.git_commit()}")
+    notes.append(f"{about}, {torch.get_num_threads()} threads, PyTorch {torch.__version__.partition('+')[0]}, commit {COMMIT}")
     text = table.to_markdown(index=False, floatfmt=",.3g") + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
     print(f"\n{text}", flush=True)
     files.write_text(FOLDER / f"{name}.md", text)
