@@ -172,7 +172,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("fast-fastest", "2.7", "Kaiser fast is the fastest algorithm", "statement", fast_is_the_fastest),
     Claim("unet-speed", "2.7", "the U-Net is twice as fast as Kaiser best", f"{QUOTIENTS['unet']:.2f} times",
           speed_quotient("unet", "kaiser_best", QUOTIENTS["unet"]), headline=True),
-    Claim("fast-speed", "2.7", "Kaiser fast is several times as fast as Kaiser best",
+    Claim("fast-speed", "2.7", f"Kaiser fast is {QUOTIENTS['kaiser_fast']:.1f} times as fast as Kaiser best",
           f"{QUOTIENTS['kaiser_fast']:.2f} times", fast_over_best),
     Claim("requirements", "Conclusion", "it needs less computation than the classical methods", "statement", cheap_to_run, headline=True),
     # the printed program

@@ -141,6 +141,7 @@ class Crops:
         self.split, self.batch_size, self.crop_length, self.seed = split, batch_size, crop_length, seed
         self.eligible = [i for i, u in enumerate(split.utterances) if u.length >= crop_length]
         self.too_short = len(split) - len(self.eligible)
+        self._shuffled: tuple[int, np.ndarray] = (-1, np.empty(0))  # the epoch of the last draw, and its order
         if not self.eligible:
             longest = max((u.seconds for u in split.utterances), default=0.0)
             raise ValueError(
@@ -150,7 +151,9 @@ class Crops:
 
     def _utterance(self, draw: int) -> int:
         epoch, position = divmod(draw, len(self.eligible))
-        return self.eligible[np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.eligible))[position]]
+        if self._shuffled[0] != epoch:
+            self._shuffled = epoch, np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.eligible))
+        return self.eligible[self._shuffled[1][position]]
 
     def places(self, step: int) -> list[tuple[int, int]]:
         """Which crops a step sees: (utterance, start) of each, starts even."""

@@ -24,8 +24,9 @@ HALVINGS = 2 ** (len(CHANNELS) - 1)  # parts start at its multiples, so that eve
 def _conv(layer: nn.Conv1d) -> nn.Conv2d:
     """The same convolution for pictures of height 1."""
     wide = nn.Conv2d(
-        layer.in_channels, layer.out_channels, (1, layer.kernel_size[0]), stride=(1, layer.stride[0]), padding=(0, layer.padding[0])
-    )
+        layer.in_channels, layer.out_channels, (1, layer.kernel_size[0]), stride=(1, layer.stride[0]), padding=(0, layer.padding[0]),
+        dtype=layer.weight.dtype,
+    )  # fmt: skip
     wide.load_state_dict({"weight": layer.weight.detach()[:, :, None], "bias": layer.bias.detach()})
     return wide
 

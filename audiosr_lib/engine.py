@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from audiosr_lib.dataset import FULL_SCALE, Crops
 from audiosr_lib.losses import LOSS_NAMES, Objective
 
+BLOCK = 1 << 26  # samples copied to the device at once
 FREE_SHARE = 0.5  # of a GPU's free memory that the corpus may fill
 COLUMNS = (*LOSS_NAMES, "grad_norm")
 
@@ -28,7 +29,10 @@ def device_for(wanted: str) -> str:
     if wanted == "cuda" and not available:
         why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU or driver was found"
         raise NoGPU(f"--device cuda: no CUDA GPU, {why}. Use --device cpu, or auto, which takes a GPU where there is one.")
-    return "cuda" if available and wanted != "cpu" else "cpu"
+    if not available or wanted == "cpu":
+        return "cpu"
+    torch.backends.cudnn.allow_tf32 = False  # float32 is to be float32: TF32's rounding fills near-silent bins, which LSD sees
+    return "cuda"
 
 
 class HostBatches:
@@ -54,7 +58,11 @@ class ResidentBatches:
 
     def __init__(self, crops: Crops, device: str) -> None:
         self.crops = crops
-        self.codes = torch.stack([torch.from_numpy(np.array(side)) for side in crops.split.codes()]).to(device)  # (2, total)
+        sides = crops.split.codes()
+        self.codes = torch.empty((2, len(sides[0])), dtype=torch.int16, device=device)
+        for row, side in zip(self.codes, sides, strict=True):
+            for begin in range(0, len(side), BLOCK):  # the corpus need not fit into the host's memory
+                row[begin : begin + BLOCK] = torch.from_numpy(np.array(side[begin : begin + BLOCK]))
         self.inside = torch.arange(crops.crop_length, device=device)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:

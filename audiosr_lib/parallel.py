@@ -14,19 +14,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-def join() -> tuple[int, int]:
-    """(rank, world) of this process: joins the group that torchrun describes, NCCL with GPUs, else Gloo; (0, 1) without one."""
+def join(device: str) -> tuple[int, int]:
+    """(rank, world) of this process: joins the group that torchrun describes, NCCL for "cuda", Gloo for "cpu"; (0, 1) without one."""
     if "WORLD_SIZE" not in os.environ:
         return 0, 1
     if not dist.is_initialized():
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if device == "cuda":
+            own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(own)
+            dist.init_process_group("nccl", device_id=own)
+        else:
+            dist.init_process_group("gloo")
     return dist.get_rank(), dist.get_world_size()
 
 
 def leave() -> None:
-    """End the group, if there is one."""
+    """End the group, if there is one. Not after an error in one process: NCCL would wait here for the others, and they for this one."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
@@ -51,11 +54,19 @@ def told_by_first(value: float, device: str) -> float:
     return told.item()
 
 
-def total(x: Tensor) -> Tensor:
-    """Sum of a tensor over all processes; gradients flow back to each of them."""
-    from torch.distributed.nn.functional import all_reduce
+def agreed(value: int, device: str) -> bool:
+    """Whether every process has the same number as the first one; the same answer in all of them."""
+    differs = torch.tensor([float(value != told_by_first(value, device))], device=device)
+    if share()[1] > 1:
+        dist.all_reduce(differs)
+    return not differs.item()
 
-    return all_reduce(x)
+
+def total(x: Tensor) -> Tensor:
+    """Sum of a tensor over all processes; gradients flow back to each of them. torch.compile takes it into its graph."""
+    from torch.distributed import _functional_collectives
+
+    return _functional_collectives.all_reduce(x, "sum", dist.group.WORLD)
 
 
 def mean(x: Tensor) -> Tensor:
@@ -91,9 +102,12 @@ class SyncedBatchNorm1d(nn.BatchNorm1d):
 
 
 def joined(model: nn.Module) -> nn.Module:
-    """The network as one step of all processes sees it: gradients averaged. Its weights are `model`'s own; synchronise them before."""
+    """The network as one step of all processes sees it: gradients averaged. Its weights are `model`'s own; synchronise them before.
+
+    Buffers need no copying: synchronised batch norm keeps the same statistics everywhere.
+    """
     device = next(model.parameters()).device
-    return nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
+    return nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False)
 
 
 def synchronised(model: nn.Module) -> nn.Module:

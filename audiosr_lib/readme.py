@@ -5,13 +5,12 @@ A test holds README.md to what this makes of figures/quick, so the numbers there
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from audiosr_lib import claims, coursework, files, paths, spectral
+from audiosr_lib import claims, coursework, files, paths
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.readme) -->", "<!-- verdicts: end -->"
@@ -76,11 +75,6 @@ def spoken(folder: Path) -> str:
     return f"{table.utterance.nunique():,} utterances of {table.speaker.nunique()} unseen speakers"
 
 
-def clamp() -> str:
-    """The smallest power that LSD tells apart, as "1e-8"."""
-    return re.sub(r"e-0+", "e-", f"{spectral.POWER_FLOOR:.0e}")
-
-
 def audited(folder: Path) -> str:
     """On how many of them the claims that need several conventions are judged."""
     table = pd.read_csv(folder / "data-fair-per-utterance.csv")
@@ -100,7 +94,7 @@ def glance(profile: str = "quick") -> str:
     lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
     minutes = sum(manifest["seconds"].values()) / 60
     note = (
-        f"Means over {spoken(folder)}; LSD with powers clamped at {clamp()}; in brackets what the coursework prints. "
+        f"Means over {spoken(folder)}; LSD with powers clamped at {claims.POWER_CLAMP}; in brackets what the coursework prints. "
         f"{control(manifest)}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, seed {manifest['seed']}, commit {manifest['git_commit'][:12]}. Intervals, conventions "
         f"and per-speaker numbers: notebook 10."

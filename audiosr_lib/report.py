@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from audiosr_lib import audio, chapters, files, pages, paths, readme, record
 from audiosr_lib.chapters import Chapter, Heading
+from audiosr_lib.claims import POWER_CLAMP
 from audiosr_lib.pages import ReportError, Table
 
 LONG = 12  # rows of a table that are shown without asking
@@ -154,7 +155,7 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         audited=readme.audited(folder),
         trained=readme.trained(folder, manifest),
         control=readme.control(manifest),
-        clamp=readme.clamp(),
+        clamp=POWER_CLAMP,
         glance=Table(["", *readme.COLUMNS], readme.glance_rows(folder), [False] + [True] * len(readme.COLUMNS)),
         listening=heard,
         chapters=made,

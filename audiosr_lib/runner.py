@@ -314,8 +314,9 @@ def start_afresh(profile: str) -> None:
 
 def train_a_piece(options: argparse.Namespace) -> None:
     """Train for some minutes, or to the end, and say how to go on."""
-    from audiosr_lib import trainer
-    from audiosr_lib.training import TrainingDiverged
+    import torch
+
+    from audiosr_lib import trainer, training
 
     device = check_device(options.device)
     corpus = prepare_corpus(_as_path(options.corpus or profiles.get(options.profile).corpus))
@@ -323,8 +324,8 @@ def train_a_piece(options: argparse.Namespace) -> None:
         start_afresh(options.profile)
     try:
         result = trainer.run(options.profile, corpus, options.seed, device, options.minutes)
-    except TrainingDiverged as error:
-        raise Failure(str(error)) from error
+    except (training.TrainingDiverged, torch.OutOfMemoryError) as error:
+        raise Failure(training.explained(error)) from error
     print("Training is finished: now the study, without --minutes." if result.finished else "Not finished: the same command goes on.")
 
 

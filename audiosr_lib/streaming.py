@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audiosr_lib import files, inference, paths, resampling
+from audiosr_lib import engine, files, inference, paths, resampling
 from audiosr_lib.dataset import NotPrepared
 from audiosr_lib.deployed import HALVINGS, Captured, Deployed
 from audiosr_lib.resampling import SR_HIGH, SR_LOW
@@ -75,6 +75,11 @@ def _part_length(seconds: float) -> int:
     return length
 
 
+def too_large(error: RuntimeError) -> bool:
+    """Whether an error says that memory did not suffice; cuDNN says that it found no way to compute a convolution."""
+    return isinstance(error, torch.OutOfMemoryError) or any(s in str(error) for s in ("out of memory", "unable to find an engine"))
+
+
 def captured(model: Deployed, part_seconds: float) -> Captured:
     """The network on a CUDA GPU as one CUDA graph for the parts of that length, margins included, of a signal of one channel."""
     return Captured(model, (1, 1, _part_length(part_seconds) + 2 * MARGIN))
@@ -89,7 +94,7 @@ def fastest(model: UNet, half: bool = False) -> tuple[Deployed | Captured, float
 
     Raises
     ------
-    torch.OutOfMemoryError : not even the shortest part fits into the memory of the GPU; longer ones that do not are left out.
+    RuntimeError : not even the shortest part fits into the memory of the GPU; longer ones that do not are left out.
     """
     device = next(model.parameters()).device.type
     tried = TRIED_SECONDS[device]
@@ -101,9 +106,10 @@ def fastest(model: UNet, half: bool = False) -> tuple[Deployed | Captured, float
                 candidate = Deployed(model, dtype) if device == "cpu" else captured(Deployed(model, dtype), seconds)
                 enhance_long(candidate, x[: 3 * _part_length(seconds)], seconds)  # warm: a first, a middle and a last part
                 took = min(_seconds(lambda: enhance_long(candidate, x, seconds)) for _ in range(2))  # noqa: B023
-            except torch.OutOfMemoryError:
-                if best is None:
+            except RuntimeError as error:
+                if best is None or not too_large(error):
                     raise
+                candidate = None
                 continue
             if took < least:
                 best, least = (candidate, seconds), took
@@ -165,7 +171,8 @@ def super_resolve_file(
         for begin, end, first, last in parts(total, _part_length(part_seconds)):
             reader.seek(first // 2)
             low = reader.read((last - first) // 2, dtype="float32", always_2d=True).T
-            made = model(upsample(low), first, total)  # the filter's ends lie in the margin, too
+            # one channel after the other, the shape of `captured`; the filter's ends lie in the margin, too
+            made = torch.cat([model(upsample(channel[None]), first, total) for channel in low])
             writer.write(np.clip(made[:, 0, begin - first : end - first].cpu().numpy().T, -1, 1))
             progress(end - begin)
     return total / SR_HIGH
@@ -179,20 +186,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path, help=".wav or .flac")
     parser.add_argument("--profile", default="quick", help="whose network (default: quick)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--half", action="store_true", help="allow bfloat16, much faster on some processors; its rounding fills near-silent bins"
     )
     options = parser.parse_args(arguments)
     try:
-        model = inference.load_model(paths.build(options.profile) / "training" / "best.pt", options.device)
+        model = inference.load_model(paths.build(options.profile) / "training" / "best.pt", engine.device_for(options.device))
         if frames_at_22050(options.source) / SR_LOW > TRIALS_FROM_SECONDS:
             deployed, part = fastest(model, options.half)
         else:
             deployed, part = Deployed(model, torch.bfloat16 if options.half else torch.float32), PART_SECONDS
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
             seconds = super_resolve_file(deployed, options.source, options.target, part, bar.update)
-    except (InputError, NotPrepared) as error:
+    except (InputError, NotPrepared, engine.NoGPU) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")

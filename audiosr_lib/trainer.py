@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+import torch
+
 from audiosr_lib import corpora, engine, parallel, paths, profiles, record, training
 from audiosr_lib.dataset import NotPrepared
 from audiosr_lib.training import TrainingConfig, TrainingDiverged
@@ -37,7 +39,7 @@ def run(profile: str, corpus: str, seed: int, device: str, minutes: float | None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 when the training is finished, 3 when a piece is, 1 on an error."""
+    """Exit status: 0 when the training is finished, 3 when a piece is (0 under torchrun, which knows no third), 1 on an error."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.trainer", description="Train the U-Net of a profile, or go on training.")
     parser.add_argument("--profile", choices=list(profiles.PROFILES), default="quick")
     parser.add_argument("--corpus", default="", help="default: the profile's own")
@@ -47,16 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.minutes is not None and not options.minutes > 0:
         parser.error(f"--minutes {options.minutes:g} is no time: give more than 0")
-    parallel.join()
     try:
         device = engine.device_for(options.device)
+        world = parallel.join(device)[1]
         result = run(options.profile, options.corpus, options.seed, device, options.minutes)
-    except (engine.NoGPU, NotPrepared, corpora.CorpusError, TrainingDiverged) as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
         parallel.leave()
-    return 0 if result.finished else 3
+    except (engine.NoGPU, NotPrepared, corpora.CorpusError, TrainingDiverged, training.ApartError, torch.OutOfMemoryError) as error:
+        print(training.explained(error), file=sys.stderr)
+        return 1
+    return 0 if result.finished or world > 1 else 3
 
 
 if __name__ == "__main__":

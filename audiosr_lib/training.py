@@ -35,7 +35,12 @@ from audiosr_lib.profiles import Profile
 from audiosr_lib.resampling import SR_HIGH
 from audiosr_lib.unet import UNet
 
+SWITCHES = ("resident", "autocast", "fused", "compiled", "read_every")  # fields of the config that only decide how fast
 CHECKPOINT_SECONDS = 120.0  # a checkpoint at least so often, besides those that the config asks for
+
+
+class ApartError(RuntimeError):
+    """Processes of one training found different checkpoints; the message says what to do."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -76,7 +81,8 @@ class TrainingConfig:
         shared = {f.name for f in dataclasses.fields(cls)} & {f.name for f in dataclasses.fields(profile)} - {"corpus"}
         numbers = {name: getattr(profile, name) for name in shared}
         if device == "cuda":
-            numbers |= {"resident": True, "autocast": "bfloat16", "fused": True, "read_every": min(25, profile.validate_every)}
+            half = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
+            numbers |= {"resident": True, "autocast": half, "fused": True, "read_every": min(25, profile.validate_every)}
             numbers["compiled"] = "inductor" if profile.compile_network else ""
         return cls(corpus=corpus, corpus_sha256=dataset.summary(corpus)["content_sha256"], seed=seed, **numbers)
 
@@ -91,9 +97,13 @@ class TrainingConfig:
         return round(self.crop_seconds * SR_HIGH / 2) * 2
 
     def fingerprint(self) -> str:
-        """Hash of the config and of the code that a step runs: a checkpoint of another fingerprint is not continued."""
+        """Hash of what decides what is learned, and of the code that a step runs: a checkpoint of another fingerprint is not continued.
+
+        The switches of the fast engine are left out, so that a training goes on on another device.
+        """
+        decides = {name: value for name, value in asdict(self).items() if name not in SWITCHES}
         code = "".join(inspect.getsource(m) for m in (unet, losses, dataset, engine))
-        return hashlib.sha256((json.dumps(asdict(self), sort_keys=True) + code).encode()).hexdigest()
+        return hashlib.sha256((json.dumps(decides, sort_keys=True) + code).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -242,7 +252,13 @@ class _Piece:
         self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
         self.stepped = parallel.joined(self.model) if world > 1 else self.model
         if config.compiled:
+            torch._dynamo.config.suppress_errors = True  # without a C compiler it warns and goes on as it is
             self.stepped = torch.compile(self.stepped, backend=config.compiled)
+        if not parallel.agreed(self.state["step"], device):
+            raise ApartError(
+                f"the processes found different checkpoints in {directory.name}: let all machines share the project's folder, "
+                "or copy build/<profile>/training to each before they start"
+            )
         self.first, self.begun = self.state["step"], self.state["seconds"]
         self.log = Log(directory, self.first, write=self.leads)
         self.waiting: list[Tensor] = []  # results of steps that have not been read
@@ -256,7 +272,7 @@ class _Piece:
                 values, norm = train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm)
             except FloatingPointError:
                 raise diverged(self.state["step"] + 1, self.directory, config) from None
-            results = torch.tensor([*values.values(), norm], dtype=torch.float64)
+            results = torch.tensor([*values.values(), norm], dtype=torch.float64, device=self.device)
         else:
             results = engine.step_without_waiting(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast)
         self.waiting.append(results)
@@ -324,6 +340,13 @@ class _Piece:
             files.write_json(self.directory / "finished.json", {k: state[k] for k in ("step", "best_step", "stopped_early")})
         parallel.wait()
         return result
+
+
+def explained(error: Exception) -> str:
+    """An error's message; what to do where a GPU's memory did not suffice."""
+    if not isinstance(error, torch.OutOfMemoryError):
+        return str(error)
+    return "the GPU's memory is too small for this profile: take --profile quick, or --device cpu. " + str(error).partition("\n")[0]
 
 
 def diverged(step: int, directory: Path, config: TrainingConfig) -> TrainingDiverged:

@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from audiosr_lib import files, inference, paths, record, training, unet
+from audiosr_lib import engine, files, inference, paths, record, training, unet
 from audiosr_lib.resampling import SR_HIGH
 
 FOLDER = paths.home() / "build" / "benchmarks"
@@ -75,7 +75,7 @@ def device_argument() -> str:
     device = sys.argv[1] if len(sys.argv) > 1 else "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):
         raise SystemExit(f"no device {device!r}: give cpu or cuda")
-    return device
+    return engine.device_for(device)
 
 
 def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:

@@ -12,7 +12,7 @@ from audiosr_lib import streaming
 from audiosr_lib.deployed import Deployed
 from audiosr_lib.resampling import SR_HIGH
 
-SHOWN = 8  # operations of each job, the rest as one line
+SHOWN = 5  # operations of each job, the rest as one line
 
 
 def shares(job, device: str) -> list[tuple[str, float, int]]:

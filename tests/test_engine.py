@@ -64,13 +64,28 @@ def test_all_switches_together_and_cut_to_pieces(config, tmp_path):
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_on_a_gpu_every_switch_is_on(prepared):
+def test_on_a_gpu_every_switch_is_on(prepared, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
     config = TrainingConfig.of(profiles.get("quick"), prepared.name, 0, "cuda")
     assert (config.resident, config.autocast, config.fused, config.compiled, config.read_every) == (True, "bfloat16", True, "inductor", 25)
     assert TrainingConfig.of(profiles.get("smoke"), prepared.name, 0, "cuda").compiled == ""
 
 
-def test_resident_batches_are_the_hosts(config):
+def test_a_training_goes_on_with_other_switches(config, tmp_path):
+    """As on another device; anything else that is changed begins a new one."""
+    training.train(config, tmp_path / "run", stop_after=2)
+    assert training.train(dataclasses.replace(config, fused=True, read_every=2), tmp_path / "run").ran_steps == 2
+    assert training.train(dataclasses.replace(config, clip_norm=9.0), tmp_path / "run").ran_steps == 4
+    assert set(training.SWITCHES) == {f.name for f in dataclasses.fields(TrainingConfig) if f.default is not dataclasses.MISSING}
+
+
+def test_too_little_memory_is_explained():
+    assert "--device cpu" in training.explained(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"))
+    assert training.explained(ValueError("this")) == "this"
+
+
+def test_resident_batches_are_the_hosts(config, monkeypatch):
+    monkeypatch.setattr(engine, "BLOCK", 1000)  # copied in pieces
     crops = Crops(PairedSplit(config.corpus, "train"), 3, 4410, seed=1)
     resident, host = engine.ResidentBatches(crops, "cpu"), engine.HostBatches(crops, "cpu")
     for step in range(5):
@@ -113,7 +128,7 @@ import dataclasses, sys
 from pathlib import Path
 from audiosr_lib import parallel, profiles, training
 torch_threads = __import__("torch").set_num_threads(1)
-parallel.join()
+parallel.join("cpu")
 profile = dataclasses.replace(profiles.get("smoke"), **{small})
 config = training.TrainingConfig.of(profile, {corpus!r}, seed=3)
 training.train(config, Path(sys.argv[1]))
@@ -126,6 +141,7 @@ y = torch.randn(2, 1, 8820, dtype=torch.float64, generator=torch.Generator().man
 terms = objective(model(0.9 * y), y)
 terms.loss.backward()
 loss = parallel.mean(terms.loss)
+assert parallel.agreed(3, "cpu") and not parallel.agreed(rank, "cpu")
 if rank == 0:
     gradients = {{k: p.grad for k, p in model.module.named_parameters()}}
     torch.save({{"loss": loss, "gradients": gradients, "buffers": dict(model.module.named_buffers())}}, sys.argv[2])

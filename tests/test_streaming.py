@@ -151,6 +151,8 @@ def test_the_fastest_fits_into_memory(model, monkeypatch):
     fits = 0
     with pytest.raises(torch.OutOfMemoryError):
         streaming.fastest(model)
+    assert streaming.too_large(RuntimeError("GET was unable to find an engine to execute this computation"))
+    assert not streaming.too_large(RuntimeError("sizes do not match"))
 
 
 # --- CUDA graphs ---------------------------------------------------------------------------------
