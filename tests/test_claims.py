@@ -151,6 +151,8 @@ def folder(tmp_path):
     pd.DataFrame({"method": ["kaiser_fast", "kaiser_best"], "real_time_ratio": [150.0, 50.0], "slowest_round": [140.0, 49.0]}).to_csv(
         tmp_path / "table-3.csv", index=False
     )
+    old = {"method": ["resampy, kaiser_fast of 2021", "resampy, kaiser_best of 2021"], "real_time_ratio": [260.0, 40.0]}
+    pd.DataFrame(old).to_csv(tmp_path / "table-3-fair.csv", index=False)
     findings = Findings("11_test")
     for name, value in (("good", 1e-9), ("bad", 0.5), ("has_vctk", 0), ("one", 1)):
         findings.add(name, value)
@@ -165,6 +167,7 @@ def verdict(judge, folder, **more):
 
 def test_paired(folder):
     better = claims.paired("lsd", "unet", "kaiser_best", -1)
+    assert better(Evidence(folder)).convention.endswith("over utterances, powers clamped at 1e-8")
     assert verdict(better, folder) == REPRODUCED
     assert verdict(claims.paired("lsd", "unet", "kaiser_best", +1), folder) == NOT_REPRODUCED
     undecided = claims.paired("snr", "unet", "kaiser_best", -1)(Evidence(folder))
@@ -194,6 +197,8 @@ def test_fact_and_needs(folder):
 def test_speeds(folder):
     assert verdict(claims.speed("kaiser_fast", 170.0), folder) == REPRODUCED
     assert verdict(claims.speed("kaiser_best", 22.8), folder) == NOT_REPRODUCED
+    told = claims.speed("kaiser_fast", 170.0)(Evidence(folder))
+    assert "slowest round 140.0" in told.convention and "filter of 2021 260.0" in told.convention and np.isnan(told.low)
     assert verdict(claims.speed_quotient("kaiser_fast", "kaiser_best", 3.1), folder) == REPRODUCED
     assert verdict(claims.speed_quotient("kaiser_fast", "kaiser_best", 7.46), folder) == NOT_REPRODUCED
 
