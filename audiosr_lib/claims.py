@@ -4,16 +4,9 @@ A claim knows what the source prints and how to judge it. A judge reads numbers 
 no verdict is written down anywhere. `verdicts` makes the table of all of them, notebook 11 saves it as tables/claims.csv, and
 ``tests/test_claims.py`` derives it anew from the record, and checks that each verdict turns when the numbers behind it are changed.
 
-The five verdicts:
-
-    reproduced                            a number in our range, a formula equal to an independent program's, a statement that holds
-    reproduced under another convention   the same, but only with a convention that the source does not state
-    not reproduced                        an outcome of measurement that came out otherwise here
-    wrong in the source                   as printed it is not right, or text and program contradict each other
-    not testable here                     this run lacks what it takes, such as the VCTK recordings
-
-*In our range* means, for Table 2, between the lowest and the highest of the test speakers' own means: other recordings are other
-speakers, and a bootstrap interval over our utterances says nothing of them. The interval is listed beside it. Notebook 11.
+What the five verdicts mean stands in `MEANINGS`. *In our range* means, for Table 2, between the lowest and the highest of the test
+speakers' own means: other recordings are other speakers, and a bootstrap interval over our utterances says nothing of them. The interval is
+listed beside it. Notebook 11.
 """
 
 from __future__ import annotations
@@ -33,7 +26,14 @@ OTHER_CONVENTION = "reproduced under another convention"
 NOT_REPRODUCED = "not reproduced"
 WRONG = "wrong in the source"
 NOT_TESTABLE = "not testable here"
-VERDICTS = (REPRODUCED, OTHER_CONVENTION, NOT_REPRODUCED, WRONG, NOT_TESTABLE)
+MEANINGS = {
+    REPRODUCED: "a number in our range, a formula equal to an independent program's, a statement that holds",
+    OTHER_CONVENTION: "the same, but only with a convention that the source does not state",
+    NOT_REPRODUCED: "a measurement that came out otherwise here",
+    WRONG: "as printed it is not right, or text and program contradict each other",
+    NOT_TESTABLE: "this run lacks what it takes",
+}
+VERDICTS = tuple(MEANINGS)
 
 FINDINGS = "data-findings.csv"
 POWER_CLAMP = np.format_float_scientific(spectral.POWER_FLOOR, trim="-", exp_digits=1)  # of every LSD not said to have another

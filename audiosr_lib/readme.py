@@ -15,13 +15,6 @@ from audiosr_lib import claims, coursework, files, paths
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.readme) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.readme) -->", "<!-- verdicts: end -->"
 VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
-MEANINGS = {
-    claims.REPRODUCED: "a number in our range, a formula equal to an independent program's, a statement that holds",
-    claims.OTHER_CONVENTION: "the same, but only with a convention that the source does not state",
-    claims.NOT_REPRODUCED: "a measurement that came out otherwise here",
-    claims.WRONG: "as printed it is not right, or text and program contradict each other",
-    claims.NOT_TESTABLE: "this run lacks what it takes",
-}
 SYSTEMS = {"kaiser_fast": "Kaiser fast", "kaiser_best": "Kaiser best", "unet": "U-Net"}
 COLUMNS = (*SYSTEMS.values(), "control: Kaiser fast + noise")
 ROWS = {
@@ -111,7 +104,7 @@ def verdict_rows(table: pd.DataFrame) -> list[list[str]]:
     """Rows of verdict, its meaning, claims of the text with it, facts of the printed program with it; the last one is "all"."""
     program = table["section"] == "Appendix A"
     rows = []
-    for verdict, meaning in MEANINGS.items():
+    for verdict, meaning in claims.MEANINGS.items():
         given = table.verdict == verdict
         rows.append([verdict, meaning, str((given & ~program).sum()), str((given & program).sum())])
     return [*rows, ["all", "", str((~program).sum()), str(program.sum())]]

@@ -44,21 +44,25 @@ def enhance_long(model: Deployed | Captured, x: np.ndarray, part_seconds: float 
 
     Equals the network in double precision on the whole to the rounding of the model's own precision. ValueError for a part of no length.
     """
-    out = np.empty(len(x), dtype=np.float32)
-    for begin, end, first, last in parts(len(x), _part_length(part_seconds)):
-        piece = torch.from_numpy(np.ascontiguousarray(x[first:last], dtype=np.float32))[None, None].to(model.device)
-        out[begin:end] = model(piece, first, len(x))[0, 0, begin - first : end - first].cpu().numpy()
-    return out
+
+    def piece(first: int, last: int) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(x[first:last], dtype=np.float32))[None, None].to(model.device)
+
+    return _in_parts(model, piece, len(x), part_seconds)
 
 
 @torch.inference_mode()
 def super_resolve_long(model: Deployed | Captured, x_low: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
     """The whole system on a recording, ``(T,) at 22.05 kHz -> (2T,) at 44.1 kHz``, in parts, all of it on the model's device."""
-    upsample, total = _kaiser_fast(model), 2 * len(x_low)
+    upsample, low = _kaiser_fast(model), np.asarray(x_low, dtype=np.float32)[None]
+    return _in_parts(model, lambda first, last: upsample(low[:, first // 2 : last // 2]), 2 * len(x_low), part_seconds)
+
+
+def _in_parts(model: Deployed | Captured, piece: Callable[[int, int], torch.Tensor], total: int, part_seconds: float) -> np.ndarray:
+    """The network over a signal of `total` samples, of which piece(first, last) gives ``(1, 1, last - first)`` on the device."""
     out = np.empty(total, dtype=np.float32)
     for begin, end, first, last in parts(total, _part_length(part_seconds)):
-        x = upsample(np.asarray(x_low[first // 2 : last // 2], dtype=np.float32)[None])
-        out[begin:end] = model(x, first, total)[0, 0, begin - first : end - first].cpu().numpy()
+        out[begin:end] = model(piece(first, last), first, total)[0, 0, begin - first : end - first].cpu().numpy()
     return out
 
 
