@@ -13,13 +13,12 @@ Source: Yamamoto, Song and Kim (2020), "Parallel WaveGAN". Notebooks 06 and 08.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-POWER_FLOOR = 1e-7  # the coursework's clamp on |X|^2, before the square root
+from audiosr_lib.base.constants import LOSS_CLAMP
 
 
 @dataclass(frozen=True)
@@ -38,37 +37,32 @@ def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Te
     """Magnitude spectrogram ``(B, T) -> (B, n_fft // 2 + 1, 1 + T // hop_length)``.
 
     Centred frames with reflected edges, the window zero-padded to n_fft as torch.stft does,
-    power clamped at `POWER_FLOOR` so that the logarithm and the square root stay differentiable.
+    power clamped at `LOSS_CLAMP` so that the logarithm and the square root stay differentiable.
     T must exceed n_fft // 2, or the reflection has nothing to reflect (ValueError).
     """
     if x.shape[-1] <= n_fft // 2:
         raise ValueError(f"{x.shape[-1]} samples are too few for n_fft = {n_fft}: give more than {n_fft // 2}")
     spectrum = torch.stft(x, n_fft, hop_length, len(window), window, return_complex=True)
     power = spectrum.real.square() + spectrum.imag.square()
-    return power.clamp(min=POWER_FLOOR).sqrt()
+    return power.clamp(min=LOSS_CLAMP).sqrt()
 
 
 class STFTLoss(nn.Module):
     """Spectral convergence and log-magnitude distance at one resolution.
 
-    Shape: ``(B, T), (B, T) -> (), ()``. Both are zero for equal signals. The norms of the convergence go over the whole batch;
-    where several processes hold parts of it, `across` adds up the squares of them all.
+    Shape: ``(B, T), (B, T) -> (), ()``. Both are zero for equal signals. The norms of the convergence go over the whole batch.
     """
 
-    def __init__(self, resolution: Resolution, across: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(self, resolution: Resolution) -> None:
         super().__init__()
-        self.resolution, self.across = resolution, across
+        self.resolution = resolution
         self.register_buffer("window", torch.hann_window(resolution.win_length), persistent=False)
 
     def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r = self.resolution
         mag_hat = stft_magnitude(y_hat, r.n_fft, r.hop_length, self.window)
         mag = stft_magnitude(y, r.n_fft, r.hop_length, self.window)
-        if self.across is None:
-            convergence = torch.linalg.vector_norm(mag - mag_hat) / torch.linalg.vector_norm(mag)
-        else:
-            squares = self.across(torch.stack([(mag - mag_hat).square().sum(), mag.square().sum()]))
-            convergence = (squares[0] / squares[1]).sqrt()
+        convergence = torch.linalg.vector_norm(mag - mag_hat) / torch.linalg.vector_norm(mag)
         log_magnitude = (mag.log() - mag_hat.log()).abs().mean()
         return convergence, log_magnitude
 
@@ -76,9 +70,9 @@ class STFTLoss(nn.Module):
 class MultiResolutionSTFTLoss(nn.Module):
     """Mean of `STFTLoss` over resolutions: ``(B, T), (B, T) -> (), ()``."""
 
-    def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1, across: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1) -> None:
         super().__init__()
-        self.losses = nn.ModuleList(STFTLoss(r, across) for r in resolutions)
+        self.losses = nn.ModuleList(STFTLoss(r) for r in resolutions)
 
     def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if y_hat.shape != y.shape or y.ndim != 2:
@@ -96,7 +90,8 @@ class LossTerms:
     spectral_convergence: Tensor
     log_magnitude: Tensor
 
-    def items(self) -> dict[str, Tensor]:
+    def as_dict(self) -> dict[str, Tensor]:
+        """Return the terms by name, in the order of `LOSS_NAMES`."""
         return {name: getattr(self, name) for name in LOSS_NAMES}
 
 
@@ -109,10 +104,10 @@ class Objective(nn.Module):
     Shape: ``(B, 1, T), (B, 1, T) -> LossTerms``. `mse_loss` is reported without its weight.
     """
 
-    def __init__(self, mse_weight: float = 100.0, across: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(self, mse_weight: float = 100.0) -> None:
         super().__init__()
         self.mse_weight = mse_weight
-        self.stft_loss = MultiResolutionSTFTLoss(across=across)
+        self.stft_loss = MultiResolutionSTFTLoss()
 
     def forward(self, y_hat: Tensor, y: Tensor) -> LossTerms:
         mse = (y_hat - y).square().mean()

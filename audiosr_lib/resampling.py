@@ -19,7 +19,8 @@ from functools import cache
 
 import numpy as np
 
-SR_LOW, SR_HIGH = 22050, 44100
+from audiosr_lib.base.constants import SR_HIGH, SR_LOW
+
 METHODS = ("kaiser_fast", "kaiser_best", "soxr_vhq")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-POWER_FLOOR = 1e-8  # clamp on |X|^2 before a logarithm, -80 dB; digital silence would be -inf
+from audiosr_lib.base.constants import METRIC_CLAMP
 
 
 def hann_window(length: int, periodic: bool = True) -> np.ndarray:
@@ -144,7 +144,7 @@ def istft(
     return x if length is None else np.pad(x, (0, max(0, length - len(x))))[:length]
 
 
-def power_db(spectrum: np.ndarray, floor: float = POWER_FLOOR) -> np.ndarray:
+def power_db(spectrum: np.ndarray, floor: float = METRIC_CLAMP) -> np.ndarray:
     """``10 log10 max(|X|^2, floor)`` in dB, of a complex spectrum of any shape."""
     return 10.0 * np.log10(np.maximum(np.abs(spectrum) ** 2, floor))
 

@@ -17,11 +17,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from audiosr_lib import engine, files, inference, paths, record, training, unet
-from audiosr_lib.resampling import SR_HIGH
+from audiosr_lib import unet
+from audiosr_lib.base import files, paths, provenance
+from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.device import device_for
+from audiosr_lib.inference import systems
+from audiosr_lib.training import loop
 
 FOLDER = paths.home() / "build" / "benchmarks"
-COMMIT = record.git_commit()  # before anything runs: a run of half an hour may be overtaken
+COMMIT = provenance.git_commit()  # before anything runs: a run of half an hour may be overtaken
 
 
 def wait(device: str) -> None:
@@ -61,13 +65,13 @@ def memory_rate(device: str) -> float:
 
 def network_work() -> float:
     """Multiply-accumulates of the U-Net for a second of audio, forward."""
-    return inference.multiply_accumulates(training.new_model(0).eval(), SR_HIGH)
+    return systems.multiply_accumulates(loop.new_model(0).eval(), SR_HIGH)
 
 
 def used_unet() -> unet.UNet:
     """The network of the quick run if there is one, else an untrained one: speed does not depend on it."""
     trained = paths.build("quick") / "training" / "best.pt"
-    return inference.load_model(trained) if trained.exists() else training.new_model(0).eval()
+    return systems.load_model(trained) if trained.exists() else loop.new_model(0).eval()
 
 
 def device_argument() -> str:
@@ -75,7 +79,7 @@ def device_argument() -> str:
     device = sys.argv[1] if len(sys.argv) > 1 else "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):
         raise SystemExit(f"no device {device!r}: give cpu or cuda")
-    return engine.device_for(device)
+    return device_for(device)
 
 
 def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:
@@ -86,7 +90,7 @@ def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:
     import matplotlib.pyplot as plt
 
     table = pd.DataFrame(rows)
-    described = record.device_description()
+    described = provenance.device_description()
     about = described.get("gpu") or described["cpu"]
     notes.append(f"{about}, {torch.get_num_threads()} threads, PyTorch {torch.__version__.partition('+')[0]}, commit {COMMIT}")
     text = table.to_markdown(index=False, floatfmt=",.3g") + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
@@ -99,6 +103,6 @@ def tell(name: str, rows: list[dict], column: str, notes: list[str]) -> None:
     ax.invert_yaxis()
     ax.margins(x=0.15)
     ax.set(xlabel=column, title=about)
-    with files.aside(FOLDER / f"{name}.png") as path:
+    with files.atomic_write(FOLDER / f"{name}.png") as path:
         fig.savefig(path, dpi=110, format="png")
     print(f"{os.path.relpath(FOLDER / name)}.md, .csv, .png")

@@ -8,9 +8,9 @@ from floors import device_argument, wait
 from torch.profiler import ProfilerActivity, profile
 from training_speed import stepper
 
-from audiosr_lib import streaming
-from audiosr_lib.deployed import Deployed
-from audiosr_lib.resampling import SR_HIGH
+from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.inference import chunks
+from audiosr_lib.inference.deployed import Deployed
 
 SHOWN = 5  # operations of each job, the rest as one line
 
@@ -37,9 +37,9 @@ def main() -> None:
     precise, half = Deployed(model), Deployed(model, torch.bfloat16)
     jobs = {
         "training, plain": stepper(0.9 * y, y),
-        "training, bfloat16": stepper(0.9 * y, y, later=True, autocast="bfloat16", fused=True),
-        "inference, float32": lambda: streaming.enhance_long(precise, x),
-        "inference, bfloat16": lambda: streaming.enhance_long(half, x),
+        "training, bfloat16": stepper(0.9 * y, y, autocast="bfloat16", fused=True),
+        "inference, float32": lambda: chunks.enhance_long(precise, x),
+        "inference, bfloat16": lambda: chunks.enhance_long(half, x),
     }
     rows = [
         {"job and operation": f"{name}: {operation.removeprefix('aten::')[:60]}", "share (%)": 100 * share, "calls": count}

@@ -10,8 +10,11 @@ import numpy as np
 import soundfile as sf
 from floors import device_argument
 
-from audiosr_lib import corpora, dataset, engine, paths, preparation, resampling
-from audiosr_lib.resampling import SR_HIGH
+from audiosr_lib import resampling
+from audiosr_lib.base import paths
+from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.data import corpora, dataset, preparation
+from audiosr_lib.training.batches import DeviceBatches, HostBatches
 
 BATCH, CROP_SECONDS, STEPS = 16, 2.0, 20
 
@@ -29,7 +32,7 @@ def main() -> None:
     crop_seconds = min(CROP_SECONDS, sorted(u.seconds for u in split.utterances)[len(split) // 2] // 0.1 * 0.1)
     length = round(crop_seconds * SR_HIGH / 2) * 2
     crops = dataset.Crops(split, BATCH, length, seed=0)
-    host, resident = engine.HostBatches(crops, device), engine.ResidentBatches(crops, device)
+    host, resident = HostBatches(crops, device), DeviceBatches(crops, device)
 
     def steps(batches):
         for step in range(STEPS):

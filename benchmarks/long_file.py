@@ -18,9 +18,10 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from audiosr_lib import resampling, streaming
-from audiosr_lib.deployed import HALVINGS, Deployed
-from audiosr_lib.resampling import SR_HIGH, SR_LOW
+from audiosr_lib import resampling
+from audiosr_lib.base.constants import SR_HIGH, SR_LOW
+from audiosr_lib.inference import chunks
+from audiosr_lib.inference.deployed import HALVINGS, Deployed
 
 CHECKED_SECONDS = 12.0  # of the middle, longer than two parts: computed anew in one piece, in double precision
 
@@ -45,7 +46,7 @@ def largest_difference(source: Path, target: Path) -> float:
     total = sf.info(target).frames
     length = min(round(CHECKED_SECONDS * SR_HIGH), total) // HALVINGS * HALVINGS
     begin = (total - length) // 2 // HALVINGS * HALVINGS
-    first, last = max(begin - streaming.MARGIN, 0), min(begin + length + streaming.MARGIN, total)
+    first, last = max(begin - chunks.CONTEXT, 0), min(begin + length + chunks.CONTEXT, total)
     low, _ = sf.read(source, start=first // 2, stop=last // 2, dtype="float32")
     exact = Deployed(floors.used_unet().double(), torch.float64)
     x = torch.from_numpy(resampling.interpolate(low)).double()[None, None]
@@ -66,7 +67,7 @@ def enhance(source: Path, target: Path, dtype: torch.dtype, results) -> None:
             print(f"{dtype}: a tenth done", flush=True)
 
     started = time.perf_counter()
-    seconds = streaming.super_resolve_file(deployed, source, target, progress=progress)
+    seconds = chunks.super_resolve_file(deployed, source, target, progress=progress)
     results.put((seconds, time.perf_counter() - started, tenth[0], peak_bytes()))
 
 
@@ -92,7 +93,7 @@ def main() -> None:
             )  # fmt: skip
         for row in rows:
             row["largest difference"] = largest_difference(source, Path(folder) / f"torch.{row['precision']}.flac")
-    note = f"{hours:g} h of noise at 22.05 kHz to FLAC, in parts of {streaming.PART_SECONDS:g} s; memory of the whole process; "
+    note = f"{hours:g} h of noise at 22.05 kHz to FLAC, in parts of {chunks.PART_SECONDS:g} s; memory of the whole process; "
     note += f"floor: {work / 1e9:.1f} GMAC a second of audio, {rate / 1e9:,.0f} GMAC/s measured in float32"
     floors.tell("long_file", rows, "real-time ratio", [note])
 

@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 
 from audiosr_lib import resampling
-from audiosr_lib.resampling import SR_HIGH, SR_LOW
+from audiosr_lib.base.constants import SR_HIGH, SR_LOW
 
 SECONDS = 20.0
 

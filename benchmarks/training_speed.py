@@ -8,29 +8,27 @@ import floors
 import torch
 from floors import device_argument
 
-from audiosr_lib import engine, timing, training
+from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.inference import timing
 from audiosr_lib.losses import Objective
-from audiosr_lib.resampling import SR_HIGH
+from audiosr_lib.training import loop
 
 SWITCHES = {
     "plain loop": {},
-    "read later": {"later": True},
     "fused Adam": {"fused": True},
-    "bfloat16": {"later": True, "autocast": "bfloat16"},
-    "bfloat16, fused": {"later": True, "autocast": "bfloat16", "fused": True},
-    "bfloat16, fused, compiled": {"later": True, "autocast": "bfloat16", "fused": True, "compiled": True},
+    "bfloat16": {"autocast": "bfloat16"},
+    "bfloat16, fused": {"autocast": "bfloat16", "fused": True},
+    "bfloat16, fused, compiled": {"autocast": "bfloat16", "fused": True, "compiled": True},
 }
 
 
-def stepper(x, y, later=False, autocast="", fused=False, compiled=False):
+def stepper(x, y, autocast="", fused=False, compiled=False):
     """A function that makes one training step."""
-    model = training.new_model(0).to(x.device).train()
+    model = loop.new_model(0).to(x.device).train()
     objective = Objective().to(x.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-5, fused=fused or None)
     stepped = torch.compile(model) if compiled else model
-    if later:
-        return lambda: engine.step_without_waiting(stepped, objective, optimizer, x, y, 10.0, autocast)
-    return lambda: training.train_step(stepped, objective, optimizer, x, y, 10.0)
+    return lambda: loop.train_step(stepped, objective, optimizer, x, y, 10.0, autocast)
 
 
 def main() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import SR, write_speaker
+from helpers import SMALL_TRAINING, SR, write_speaker
 
-from audiosr_lib import corpora, preparation, signals
+from audiosr_lib import signals
+from audiosr_lib.data import corpora, preparation
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +42,12 @@ def prepared(recordings) -> corpora.Corpus:
 def speech() -> np.ndarray:
     """One second of synthetic speech at 44.1 kHz, (T,) float64."""
     return signals.synthetic_speech(1.0, SR, np.random.default_rng(5))
+
+
+@pytest.fixture
+def small_training(prepared):
+    """The config of a training of four small steps on the prepared recordings."""
+    from audiosr_lib.base import profiles
+    from audiosr_lib.training.config import TrainingConfig
+
+    return TrainingConfig.of(dataclasses.replace(profiles.get("smoke"), **SMALL_TRAINING), prepared.name, seed=3)

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from audiosr_lib import dataset, signals
+from audiosr_lib import signals
+from audiosr_lib.data import dataset
 
 SR = 44100
+SMALL_TRAINING = dict(steps=4, crop_seconds=0.1, batch_size=2, validate_every=2, validation_crops=3, checkpoint_every=2)
 
 
 def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 0.8, sr: int = SR) -> None:
@@ -30,3 +32,27 @@ def poison(monkeypatch, bad_step: int) -> None:
         return (x * np.float32("nan") if step == bad_step else x), y
 
     monkeypatch.setattr(dataset.Crops, "batch", poisoned)
+
+
+def committed_records() -> list[Path]:
+    """The record that README.md was written from, if it lies in figures/: strict tests hold README and record together."""
+    from audiosr_lib.base import files, paths
+    from audiosr_lib.study import summary
+
+    named = summary.named_record((paths.REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    return [f for f in _records() if files.read_json(f / "manifest.json")["finished"] == named]
+
+
+def own_records() -> list[Path]:
+    """Every other record in figures/ that this code made: a user's own run has put it there, and its numbers may be any."""
+    from audiosr_lib.base import files, provenance
+
+    commit = provenance.git_commit().removesuffix("-modified")
+    others = [f for f in _records() if f not in committed_records()]
+    return [f for f in others if files.read_json(f / "manifest.json")["git_commit"].removesuffix("-modified") == commit]
+
+
+def _records() -> list[Path]:
+    from audiosr_lib.base import paths
+
+    return [f.parent for f in sorted((paths.REPOSITORY / "figures").glob("*/manifest.json"))]

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_server import closed_port, serving
 
-from audiosr_lib import corpora, download, paths
-from audiosr_lib.corpora import SPLITS, CorpusError
-from audiosr_lib.download import DownloadError
+from audiosr_lib.base import paths
+from audiosr_lib.data import corpora, download, fetching
+from audiosr_lib.data.corpora import SPLITS, CorpusError
+from audiosr_lib.data.download import DownloadError
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def table(monkeypatch):
     """A registry of this test's own, to be changed at will; no package client, no pauses."""
     entries = copy.deepcopy(corpora.registry())
     monkeypatch.setattr(corpora, "registry", lambda: entries)
-    monkeypatch.setattr(corpora.shutil, "which", lambda _: None)
+    monkeypatch.setattr(fetching.shutil, "which", lambda _: None)
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     return entries
 
@@ -52,9 +53,9 @@ def client(monkeypatch):
         def __init__(self, command, **options):
             super().__init__(["cat", command[-1]], **options)  # these packages are bare tar files
 
-    monkeypatch.setattr(corpora.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(corpora, "_run", run)
-    monkeypatch.setattr(corpora.subprocess, "Popen", Unpack)
+    monkeypatch.setattr(fetching.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(fetching, "_run", run)
+    monkeypatch.setattr(fetching.subprocess, "Popen", Unpack)
     return packages
 
 
@@ -127,7 +128,7 @@ def test_speaker_of_a_tuxpaint_file(file, speaker):
 
 def test_folder_corpus(recordings):
     corpus = corpora.open_corpus(str(recordings))
-    assert corpora.fetch(corpus) == recordings
+    assert fetching.fetch(corpus) == recordings
     listed = corpora.list_recordings(corpus)
     assert len(listed) == 12 and [r.name for r in listed] == sorted(r.name for r in listed)
     assert {r.speaker for r in listed} == {"ann", "ben", "cat", "dan"}
@@ -161,7 +162,7 @@ def test_empty_folder_is_refused(tmp_path):
         corpora.list_recordings(corpora.open_corpus(str(tmp_path)))
 
 
-@pytest.mark.parametrize(("call", "method"), [(corpora.fetch, "iterdir"), (corpora.list_recordings, "rglob")])
+@pytest.mark.parametrize(("call", "method"), [(fetching.fetch, "iterdir"), (corpora.list_recordings, "rglob")])
 def test_unreadable_folder(recordings, monkeypatch, call, method):
     corpus = corpora.open_corpus(str(recordings))
 
@@ -182,7 +183,7 @@ def test_no_network_and_no_corpus_names_three_ways(table, name, monkeypatch):
     table[name]["upstream" if name == "tuxpaint" else "urls"] = [f"{closed_port()}/archive"]
     corpus = corpora.open_corpus(name)
     with pytest.raises(CorpusError) as caught:
-        corpora.fetch(corpus)
+        fetching.fetch(corpus)
     said = str(caught.value)
     ways = ("1. tuxpaint", "2. vctk", "3. your own", "--profile smoke", "data/raw/tuxpaint/", "VCTK-Corpus-0.92.zip", "three sub-folders")
     for way in ways:
@@ -197,13 +198,13 @@ def test_no_network_and_no_corpus_names_three_ways(table, name, monkeypatch):
 def test_synthetic_is_made_once_and_always_the_same(table, monkeypatch):
     table["synthetic"] |= {"utterances": 1, "seconds": 0.2}
     corpus = corpora.open_corpus("synthetic")
-    first = corpora.content_hash(corpora.fetch(corpus))
+    first = corpora.content_hash(fetching.fetch(corpus))
     with monkeypatch.context() as patch:  # to undo everything would undo AUDIOSR_HOME, too
-        patch.setattr(corpora, "_make_synthetic", None)  # a second call must not make it again
-        corpora.fetch(corpus)
+        patch.setattr(fetching, "_make_synthetic", None)  # a second call must not make it again
+        fetching.fetch(corpus)
     entry = corpora.registry()["synthetic"] | {"utterances": 1, "seconds": 0.2}
     again = corpora.Corpus("again", entry, paths.raw("again"))
-    assert corpora.content_hash(corpora.fetch(again)) == first
+    assert corpora.content_hash(fetching.fetch(again)) == first
     assert {r.split for r in corpora.list_recordings(again)} == set(SPLITS)
 
 
@@ -245,16 +246,16 @@ def check_stamps(corpus):
 
 
 def test_tuxpaint_from_upstream(tuxpaint, server):
-    corpora.fetch(tuxpaint)
+    fetching.fetch(tuxpaint)
     check_stamps(tuxpaint)
-    corpora.fetch(tuxpaint)
+    fetching.fetch(tuxpaint)
     assert len(server.log) == 1
 
 
 def test_tuxpaint_laid_by_hand(tuxpaint, server):
     tuxpaint.folder.mkdir(parents=True)
     (tuxpaint.folder / tuxpaint.entry["archive"]).write_bytes(tarball(STAMPS))
-    corpora.fetch(tuxpaint)
+    fetching.fetch(tuxpaint)
     check_stamps(tuxpaint)
     assert server.log == []
 
@@ -262,7 +263,7 @@ def test_tuxpaint_laid_by_hand(tuxpaint, server):
 def test_tuxpaint_of_other_content_is_refused(tuxpaint, server):
     server.add("stamps.tar.gz", tarball(STAMPS | {"animals/frog_desc_fr.ogg": b"someone else"}))
     with pytest.raises(CorpusError, match=r"gave 9 recordings that are not the ones of the record .*Delete it and start again"):
-        corpora.fetch(tuxpaint)
+        fetching.fetch(tuxpaint)
     assert not (tuxpaint.folder / "fetched.json").exists()
 
 
@@ -277,10 +278,10 @@ def test_bad_tarball_is_refused_and_a_good_one_taken(tuxpaint, server, damage):
     bad = {"cut": whole[:12_000], "not an archive": b"<html>" * 100, "a file too many": whole}.get(damage, bytes(flipped))
     server.add("stamps.tar.gz", bad)
     with pytest.raises(CorpusError, match=r"tuxpaint-stamps-2022\.06\.04\.tar\.gz .*[Dd]elete it and start again"):
-        corpora.fetch(tuxpaint)
+        fetching.fetch(tuxpaint)
     assert not (tuxpaint.folder / "fetched.json").exists()
     (tuxpaint.folder / tuxpaint.entry["archive"]).write_bytes(tarball(STAMPS))
-    corpora.fetch(tuxpaint)
+    fetching.fetch(tuxpaint)
     check_stamps(tuxpaint)
 
 
@@ -294,22 +295,22 @@ def test_package_client_with_and_without_lists(tmp_path, monkeypatch):
             return ""
         return "E: Unable to locate package stamps" if "download" in command else ""
 
-    monkeypatch.setattr(corpora, "_run", run)
-    assert corpora._download_package("stamps", tmp_path).name == "stamps_1_all.deb"
+    monkeypatch.setattr(fetching, "_run", run)
+    assert fetching._download_package("stamps", tmp_path).name == "stamps_1_all.deb"
     assert [c[-1] for c in said] == ["stamps", "update", "stamps"]  # asked, lists fetched into a folder of our own, asked again
     assert [p.name for p in tmp_path.iterdir()] == ["stamps_1_all.deb"]
-    monkeypatch.setattr(corpora, "_run", lambda command, folder: "E: no such package" if "download" in command else "")
+    monkeypatch.setattr(fetching, "_run", lambda command, folder: "E: no such package" if "download" in command else "")
     with pytest.raises(DownloadError, match="apt-get could not download stamps: E: no such package"):
-        corpora._download_package("stamps", tmp_path / "nothing")
+        fetching._download_package("stamps", tmp_path / "nothing")
 
 
 def test_package_client_that_fails_leads_to_upstream(tuxpaint, monkeypatch):
     def fail(*_):
         raise DownloadError("apt-get could not download it")
 
-    monkeypatch.setattr(corpora.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(corpora, "_download_package", fail)
-    corpora.fetch(tuxpaint)
+    monkeypatch.setattr(fetching.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(fetching, "_download_package", fail)
+    fetching.fetch(tuxpaint)
     check_stamps(tuxpaint)
 
 
@@ -353,19 +354,19 @@ def sounds_of(corpus):
 def test_package_by_the_client(klettres, client):
     client["klettres-data"] = package(SOUNDS)
     lay(klettres, {"ru/alpha/old.ogg": b"of an earlier release"})
-    corpora.fetch(klettres)
+    fetching.fetch(klettres)
     assert sounds_of(klettres) == SOUNDS
     assert (klettres.folder / "copyright").read_bytes() == b"GPL-2+"
     assert sorted(p.name for p in klettres.folder.iterdir()) == ["copyright", "fetched.json", "klettres"]
     listed = corpora.list_recordings(klettres)
     assert {(r.speaker, r.split) for r in listed} == {("ru", "test"), ("en", "test")}
     client.clear()
-    corpora.fetch(klettres)  # finds what is there
+    fetching.fetch(klettres)  # finds what is there
 
 
 def test_tuxpaint_by_the_client(tuxpaint, client, server):
     client["tuxpaint-stamps-default"] = gzip.decompress(tarball(STAMPS))
-    corpora.fetch(tuxpaint)
+    fetching.fetch(tuxpaint)
     check_stamps(tuxpaint)
     assert server.log == []
 
@@ -378,7 +379,7 @@ def test_tuxpaint_by_the_client(tuxpaint, client, server):
 def test_package_that_cannot_be_unpacked(klettres, client, content):
     client["klettres-data"] = content
     with pytest.raises(CorpusError, match=r"klettres-data_1_all\.deb could not be unpacked.* By hand: unpack version 22\.12\.3"):
-        corpora.fetch(klettres)
+        fetching.fetch(klettres)
     assert not (klettres.folder / "fetched.json").exists()
 
 
@@ -386,7 +387,7 @@ def test_package_that_cannot_be_unpacked(klettres, client, content):
 def test_package_without_a_client_names_the_way_by_hand(klettres, laid):
     lay(klettres, laid)
     with pytest.raises(CorpusError) as caught:
-        corpora.fetch(klettres)
+        fetching.fetch(klettres)
     said = str(caught.value)
     by_hand = "put its folder usr/share/klettres into data/raw/klettres/"
     for part in ("Debian package klettres-data", "no apt-get and dpkg-deb", "version 22.12.3", by_hand):
@@ -397,7 +398,7 @@ def test_package_without_a_client_names_the_way_by_hand(klettres, laid):
 
 def test_package_laid_by_hand(klettres):
     lay(klettres, SOUNDS | {"fr/alpha/a.ogg": b"unwanted"})
-    corpora.fetch(klettres)
+    fetching.fetch(klettres)
     assert {r.name for r in corpora.list_recordings(klettres) if r.split} == {f"klettres/{n}" for n in SOUNDS}
 
 
@@ -441,18 +442,18 @@ def on_disk(corpus):
 
 def test_vctk_only_microphone_one_of_the_speakers_used(vctk, server, vctk_archive):
     server.resources["/vctk.zip"].cuts = [20_000]
-    corpora.fetch(vctk)
+    fetching.fetch(vctk)
     assert on_disk(vctk) == vctk_archive[1]
     assert not any("p280" in n or "p315" in n or "mic2" in n for n in on_disk(vctk))
     assert [s.status for s in server.log] == [404, 200, 206]  # a mirror that has moved, a cut line, the rest
     listed = corpora.list_recordings(vctk)
     assert {r.speaker: r.split for r in listed} == {"p225": "train", "p226": "validation", "p360": "test", "s5": "test"}
-    corpora.fetch(vctk)
+    fetching.fetch(vctk)
     assert len(server.log) == 3
 
 
 def test_vctk_interrupted_extraction_goes_on(vctk, server, vctk_archive, monkeypatch):
-    extract, done = corpora._extract, []
+    extract, done = fetching._extract, []
 
     def counted(target, source, stop=None):
         if stop is not None and len(done) == stop:
@@ -462,12 +463,12 @@ def test_vctk_interrupted_extraction_goes_on(vctk, server, vctk_archive, monkeyp
         done.append(target.name)
         extract(target, source)
 
-    monkeypatch.setattr(corpora, "_extract", lambda t, s: counted(t, s, stop=3))
+    monkeypatch.setattr(fetching, "_extract", lambda t, s: counted(t, s, stop=3))
     with pytest.raises(KeyboardInterrupt):
-        corpora.fetch(vctk)
+        fetching.fetch(vctk)
     assert not (vctk.folder / "fetched.json").exists() and len(on_disk(vctk)) == 3
-    monkeypatch.setattr(corpora, "_extract", counted)
-    corpora.fetch(vctk)
+    monkeypatch.setattr(fetching, "_extract", counted)
+    fetching.fetch(vctk)
     assert len(done) == len(set(done)) == len(vctk_archive[1])  # none twice
     assert on_disk(vctk) == vctk_archive[1]
     assert len([s for s in server.log if s.path == "/vctk.zip"]) == 1  # nor fetched again
@@ -476,7 +477,7 @@ def test_vctk_interrupted_extraction_goes_on(vctk, server, vctk_archive, monkeyp
 def test_vctk_of_wrong_bytes_is_refused(vctk, server, table):
     table["vctk"]["sha256"] = "0" * 64
     with pytest.raises(CorpusError, match="wrong SHA-256"):
-        corpora.fetch(vctk)
+        fetching.fetch(vctk)
     assert not any(p.name.startswith("VCTK") for p in vctk.folder.iterdir())
 
 
@@ -496,7 +497,7 @@ def test_vctk_damaged_archive_laid_by_hand(vctk, vctk_archive, table, damage, kn
         table["vctk"]["sha256"] = hashlib.sha256(content).hexdigest()
         said = r"VCTK-Corpus-0\.92\.zip is damaged .*delete it and start again"
     with pytest.raises(CorpusError, match=said):
-        corpora.fetch(vctk)
+        fetching.fetch(vctk)
     assert not (vctk.folder / "fetched.json").exists()
 
 
@@ -504,14 +505,14 @@ def test_full_disk_while_extracting(vctk, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpora.files, "copy_stream", full)
+    monkeypatch.setattr(fetching.files, "copy_stream", full)
     with pytest.raises(CorpusError, match=r"cannot write p225_001_mic1\.flac: No space left on device\. Make room"):
-        corpora.fetch(vctk)
+        fetching.fetch(vctk)
     assert not (vctk.folder / "fetched.json").exists()
 
 
 def test_recordings_deleted_after_fetching(vctk):
-    corpora.fetch(vctk)
+    fetching.fetch(vctk)
     for p in vctk.folder.rglob("s5_*"):
         p.unlink()
     for p in vctk.folder.rglob("p360_*"):

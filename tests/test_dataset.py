@@ -8,8 +8,9 @@ import scipy.signal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiosr_lib import corpora, dataset, paths
-from audiosr_lib.dataset import Crops, NotPrepared, PairedSplit, fixed_crops
+from audiosr_lib.base import paths
+from audiosr_lib.data import corpora, dataset
+from audiosr_lib.data.dataset import Crops, NotPrepared, PairedSplit, fixed_crops
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

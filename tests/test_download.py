@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_server import closed_port, serving
 
-from audiosr_lib import download, files
-from audiosr_lib.download import BLOCK, DownloadError
+from audiosr_lib.base import files
+from audiosr_lib.data import download
+from audiosr_lib.data.download import BLOCK, DownloadError
 
 CONTENT = np.random.default_rng(3).bytes(300_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -194,7 +195,7 @@ def test_disk_full_while_writing_keeps_what_arrived(server, home, monkeypatch):
 
 def test_aside_leaves_the_old_file_if_writing_fails(home):
     files.write_json(home / "a.json", {"old": 1})
-    with pytest.raises(RuntimeError, match="half"), files.aside(home / "a.json") as path:
+    with pytest.raises(RuntimeError, match="half"), files.atomic_write(home / "a.json") as path:
         path.write_text("half of")
         raise RuntimeError("half")
     assert files.read_json(home / "a.json") == {"old": 1}

@@ -1,20 +1,32 @@
-"""environment.yml pins exactly what is imported, and the machine runs what it pins."""
+"""pyproject.toml declares what is imported, requirements.txt holds it exactly, and the environment is what they say."""
 
 import ast
 import contextlib
 import importlib.metadata
 import json
-import re
 import sys
+import tomllib
 
+import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
-from audiosr_lib import paths
+from audiosr_lib.base import paths
 
-SECTION = (paths.REPOSITORY / "environment.yml").read_text(encoding="utf-8").partition("- pip:\n")[2]
-PINS = [Requirement(line) for line in re.findall(r"^ +- (.+)$", SECTION, re.M)]
-OPTIONAL = [Requirement(line) for line in re.findall(r"^ +# - (.+)$", SECTION, re.M)]  # left out where they cannot be built
-ACTIVE = {p.name for p in PINS if p.marker is None or p.marker.evaluate()}
+PROJECT = tomllib.loads((paths.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LINES = (paths.REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+LOCK = [Requirement(line) for line in LINES if line and not line.startswith("#")]
+HERE = {p.name: p for p in LOCK if p.marker is None or p.marker.evaluate()}
+EXTRAS = PROJECT["optional-dependencies"]
+PYTHONS = [f"3.{minor}" for minor in range(9, 17)]
+
+
+def declared(*extras: str) -> dict[str, Requirement]:
+    """Requirements of the project and of some of its extras by name; the project itself left out."""
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in EXTRAS[extra]]
+    return {r.name: r for r in map(Requirement, lines) if r.name != PROJECT["name"]}
+
 
 # Packages that are used without an import of their name, and why.
 NOT_IMPORTED = {
@@ -28,63 +40,68 @@ NOT_IMPORTED = {
     "sphinx-mathjax-offline": "MathJax, which the report copies from it",
     "libsvm-official": "a part of ViSQOL",
 }
-COMES_WITH = {
-    "packaging": "pytest",
-    "tomllib": "Python",
-    "google": "tensorboard",
-    "nbclient": "papermill",
-    "markupsafe": "jinja2",
-    "PIL": "matplotlib",
-    "psutil": "ipykernel",
-}
+DISTRIBUTIONS = {
+    "IPython": "ipython", "PIL": "pillow", "visqol": "visqol-python", "axe_playwright_python": "axe-playwright-python",
+}  # fmt: skip
 
 
 def sources():
+    """(is library or notebook, source) of every Python file and notebook."""
     for folder in ("audiosr_lib", "tests", "notebooks/solutions", "benchmarks"):
         for file in (paths.REPOSITORY / folder).rglob("*.py"):
-            yield file.read_text(encoding="utf-8")
+            yield folder != "tests", file.read_text(encoding="utf-8")
     for file in paths.notebooks():
         for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
-                yield "".join(cell["source"])
+                yield True, "".join(cell["source"])
 
 
-def imported() -> set[str]:
+def imported(only_library: bool) -> set[str]:
     names = set()
-    for source in sources():
+    for in_library, source in sources():
+        if only_library and not in_library:
+            continue
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 names |= {a.name.split(".")[0] for a in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
     local = {"audiosr_lib"} | {f.stem for folder in ("tests", "benchmarks") for f in (paths.REPOSITORY / folder).rglob("*.py")}
-    return {n for n in names if n not in sys.stdlib_module_names} - local
+    return {DISTRIBUTIONS.get(n, n) for n in names if n not in sys.stdlib_module_names} - local
 
 
-def distribution(module: str) -> str:
-    return {"IPython": "ipython", "visqol": "visqol-python", "axe_playwright_python": "axe-playwright-python"}.get(module, module)
+def test_what_is_imported_is_declared():
+    with_report = declared("book", "perceptual")
+    assert imported(only_library=True) - set(with_report) == set(), "imported by the library or a notebook but not declared"
+    assert imported(only_library=False) - set(declared(*EXTRAS)) - {"google"} == set()  # google.protobuf comes with tensorboard
+    assert set(declared(*EXTRAS)) - imported(only_library=False) - set(NOT_IMPORTED) == set(), "declared but not used"
 
 
-def test_every_pin_is_exact():
-    for pin in PINS + OPTIONAL:
+def test_the_lock_is_exact_and_within_what_is_declared():
+    for pin in LOCK:
         assert [s.operator for s in pin.specifier] == ["=="], pin
+    for name, wanted in declared("book", "tests").items():
+        (exact,) = HERE[name].specifier
+        assert wanted.specifier.contains(exact.version), f"requirements.txt has {name} {exact.version}, pyproject.toml wants {wanted}"
 
 
-def test_pins_are_what_is_imported():
-    wanted = {distribution(m) for m in imported()} - set(COMES_WITH)
-    assert wanted - {p.name for p in PINS + OPTIONAL} == set(), "imported but not pinned"
-    assert (ACTIVE | {p.name for p in OPTIONAL}) - wanted - set(NOT_IMPORTED) == set(), "pinned but not used"
+@pytest.mark.parametrize("python", [p for p in PYTHONS if Version(p) in SpecifierSet(PROJECT["requires-python"])])
+def test_the_lock_is_whole_for_every_python(python):
+    """Each package has one version there, on Linux and on macOS."""
+    for system in ({"sys_platform": "linux", "platform_system": "Linux"}, {"sys_platform": "darwin", "platform_system": "Darwin"}):
+        where = {"python_version": python, "python_full_version": f"{python}.9", "os_name": "posix"} | system
+        names = [p.name for p in LOCK if p.marker is None or p.marker.evaluate(where)]
+        assert len(names) == len(set(names)) and set(declared("book", "tests")) <= set(names)
 
 
-def test_what_is_installed_is_what_is_pinned():
-    for pin in PINS:
-        if pin.marker is None or pin.marker.evaluate():
-            assert pin.specifier.contains(importlib.metadata.version(pin.name)), pin
+def test_what_is_installed_is_what_the_lock_has():
+    for pin in HERE.values():
+        assert pin.specifier.contains(importlib.metadata.version(pin.name)), pin
 
 
-def test_what_is_optional_is_as_pinned_or_absent():
-    assert {p.name for p in OPTIONAL} == {"visqol-python", "libsvm-official"}
-    for pin in OPTIONAL:
+def test_what_is_optional_is_as_declared_or_absent():
+    for pin in map(Requirement, EXTRAS["perceptual"]):
+        assert [s.operator for s in pin.specifier] == ["=="], pin
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             assert pin.specifier.contains(importlib.metadata.version(pin.name)), pin
 
@@ -97,7 +114,14 @@ def test_only_metrics_needs_what_is_optional():
                 assert file.name == "metrics.py" and node.col_offset > 0
 
 
-def test_python_versions_agree():
+def test_the_script_takes_the_pythons_of_the_project():
+    """Both bounds."""
     script = (paths.REPOSITORY / "run_all.sh").read_text(encoding="utf-8")
-    assert "(3, 10) <= sys.version_info" in script
-    assert 'requires-python = ">=3.10"' in (paths.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    condition = script.partition("sys.exit(not ")[2].partition(")' 2")[0]
+    allowed = [p for p in PYTHONS if eval(condition.replace("sys.version_info[:2]", str(tuple(map(int, p.split("."))))))]
+    assert allowed == [p for p in PYTHONS if Version(p) in SpecifierSet(PROJECT["requires-python"])] == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_conda_installs_the_same():
+    section = (paths.REPOSITORY / "environment.yml").read_text(encoding="utf-8").partition("- pip:\n")[2]
+    assert section.split() == ["-", "-r", "requirements.txt", "-", "-e", "."]

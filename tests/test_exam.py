@@ -2,16 +2,11 @@
 
 import json
 import math
-import sys
+import tomllib
 
 import pytest
 
-from audiosr_lib import paths
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from audiosr_lib.base import paths
 
 QUESTIONS = tomllib.loads((paths.REPOSITORY / "tests" / "exam.toml").read_text(encoding="utf-8"))["question"]
 SECTIONS = {f"1.{i}" for i in range(1, 15)} - {"1.3"}  # the coursework has no 1.3

@@ -3,16 +3,11 @@
 import ast
 import json
 import re
-import sys
+import tomllib
 
 import pytest
 
-from audiosr_lib import paths
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from audiosr_lib.base import paths
 
 FORMULAS = tomllib.loads((paths.REPOSITORY / "tests" / "formulas.toml").read_text(encoding="utf-8"))
 PREFIX = "formula-"

@@ -6,7 +6,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from audiosr_lib import interactive, plotting
+from audiosr_lib.base import kernel
+from audiosr_lib.teaching import interactive
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +94,7 @@ def test_a_kernel_knows_whether_somebody_has_it_open(environment, live, monkeypa
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    code = "from audiosr_lib import interactive\nprint(interactive.is_live())"
+    code = "from audiosr_lib.teaching import interactive\nprint(interactive.is_live())"
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(nb, kernel_name="python3").execute()
     assert nb.cells[0].outputs[0]["text"].strip() == str(live)
@@ -110,11 +111,11 @@ def test_the_kernels_shell(monkeypatch):
     class Shell:
         pass
 
-    assert plotting.kernel_shell() is None
+    assert kernel.kernel_shell() is None
     shell = Shell()
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    assert plotting.kernel_shell() is None  # IPython in a terminal
+    assert kernel.kernel_shell() is None  # IPython in a terminal
     shell.kernel = "some"
-    assert plotting.kernel_shell() is shell
+    assert kernel.kernel_shell() is shell
     monkeypatch.delitem(sys.modules, "IPython")
-    assert plotting.kernel_shell() is None
+    assert kernel.kernel_shell() is None

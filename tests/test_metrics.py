@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from audiosr_lib import metrics, signals
+from audiosr_lib import metrics, resampling, signals
 
 SR = 44100
 
@@ -114,3 +114,13 @@ def test_levels():
     assert signals.rms(signals.sine(441, 1.0, SR, 0.5)) == pytest.approx(0.5 / np.sqrt(2))
     assert signals.rms(np.array([])) == 0
     assert signals.impulse(5, 2).tolist() == [0, 0, 1, 0, 0]
+
+
+def test_visqol_orders_what_a_listener_would(speech):
+    pytest.importorskip("visqol", reason="ViSQOL is optional")
+    y = np.concatenate([speech, speech[::-1]])  # two seconds
+    noisy = y + 0.05 * np.random.default_rng(4).standard_normal(len(y))
+    same, narrow, rough = metrics.visqol(y, y), metrics.visqol(resampling.interpolate(resampling.degrade(y)), y), metrics.visqol(noisy, y)
+    assert same > 4.5 > narrow and same > rough > 1
+    with pytest.raises(ValueError, match=r"at least 1\.2 s"):
+        metrics.visqol(y[:44100], y[:44100])

@@ -12,9 +12,11 @@ import json
 import re
 
 import numpy as np
+import papermill
 import pytest
 
-from audiosr_lib import exercises, paths, runner
+from audiosr_lib.base import paths
+from audiosr_lib.teaching import exercises
 
 NOTEBOOKS = paths.notebooks()
 PARAMETERS = {"profile", "corpus", "seed", "device"}
@@ -46,7 +48,7 @@ def test_kernel_is_python3(notebook):
 
 
 def test_parameters_are_plain_literals(notebook):
-    assert runner.declared_parameters(notebook) == PARAMETERS
+    assert set(papermill.inspect_notebook(str(notebook))) == PARAMETERS
     cell = next(c for c in cells(notebook) if "parameters" in c["metadata"].get("tags", []))
     namespace = {}
     exec(source(cell), {"__builtins__": {}}, namespace)

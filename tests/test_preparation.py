@@ -16,11 +16,13 @@ from helpers import SR, write_speaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiosr_lib import corpora, dataset, files, paths, preparation, resampling, signals
-from audiosr_lib.corpora import CorpusError
-from audiosr_lib.dataset import NotPrepared, PairedSplit
-from audiosr_lib.download import DownloadError
-from audiosr_lib.preparation import Keep
+from audiosr_lib import resampling, signals
+from audiosr_lib.base import files, paths
+from audiosr_lib.data import corpora, dataset, preparation
+from audiosr_lib.data.corpora import CorpusError
+from audiosr_lib.data.dataset import NotPrepared, PairedSplit
+from audiosr_lib.data.download import DownloadError
+from audiosr_lib.data.preparation import Keep
 
 KEEP = Keep(**corpora.registry()["keep"])
 EDGE = 128  # samples at 44.1 kHz that both filters of kaiser_fast reach over together, rounded up

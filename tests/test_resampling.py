@@ -10,7 +10,7 @@ import resampy
 import scipy.signal
 
 from audiosr_lib import resampling, signals
-from audiosr_lib.resampling import SR_HIGH, SR_LOW
+from audiosr_lib.base.constants import SR_HIGH, SR_LOW
 
 
 @pytest.mark.parametrize("length", [1, 2, 51, 512])

@@ -9,7 +9,9 @@ import sys
 import nbformat
 import pytest
 
-from audiosr_lib import corpora, pages, paths, preparation, profiles, record, report, runner
+from audiosr_lib.base import device, paths, profiles
+from audiosr_lib.data import corpora, preparation
+from audiosr_lib.study import execution, pages, record, report, runner
 
 
 def script(*arguments, **environment):
@@ -24,12 +26,12 @@ def script(*arguments, **environment):
         (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
-        (["--corpus", "klettres"], "'klettres' is only tested on, never trained on: give tuxpaint, vctk, synthetic or a folder"),
+        (["--corpus", "klettres"], "'klettres' is only tested on, never trained on: choose tuxpaint, vctk, synthetic or a folder"),
         (["--seed", "-1"], "not a whole number"),
         (["--only", "99"], "'02'"),
         (["--from", "02", "--only", "03"], "exclude each other"),
-        (["--minutes", "0"], "is no time in minutes"),
-        (["--minutes", "soon"], "'soon' is no time in minutes"),
+        (["--minutes", "0"], "--minutes must be a positive number, got '0'"),
+        (["--minutes", "soon"], "must be a positive number, got 'soon'"),
         (["--minutes", "5", "--from", "02"], "--minutes only trains"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["--prof", "smoke"], "unrecognized arguments"),
@@ -44,7 +46,7 @@ def test_wrong_options_are_refused_with_the_allowed_ones(arguments, said, capsys
 
 def test_the_script_refuses_before_it_installs_anything(tmp_path):
     """In a copy without an environment, a wrong option ends at once and leaves no .venv."""
-    for name in ("run_all.sh", "environment.yml", "pyproject.toml"):
+    for name in ("run_all.sh", "requirements.txt", "pyproject.toml"):
         shutil.copy(paths.REPOSITORY / name, tmp_path)
     for name in ("audiosr_lib", "notebooks", "data"):
         shutil.copytree(paths.REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
@@ -55,25 +57,22 @@ def test_the_script_refuses_before_it_installs_anything(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
-def test_splits_are_read_from_the_registry_without_toml():
-    table = {name: entry for name, entry in corpora.registry().items() if name not in ("keep", "folder")}
-    assert runner._splits_of_each() == {name: set(entry["splits"]) for name, entry in table.items()}
-
-
 def test_help_names_every_option():
     done = script("--help")
     assert done.returncode == 0
-    for option in ("--profile", "--corpus", "--device", "--from", "--only", "--seed", "--test"):
+    for option in ("--profile", "--corpus", "--device", "--from", "--only", "--seed", "--minutes", "--lab", "--test"):
         assert option in done.stdout
 
 
-def test_cuda_without_a_gpu_says_so_at_once(monkeypatch):
+def test_cuda_without_a_gpu_says_so_at_once(monkeypatch, capsys):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert runner.check_device("auto") == "cpu"
-    with pytest.raises(runner.Failure, match="--device cuda"):
-        runner.check_device("cuda")
+    assert device.device_for("auto") == "cpu"
+    with pytest.raises(device.NoGPU, match="--device cuda"):
+        device.device_for("cuda")
+    assert runner.main(["--profile", "smoke", "--device", "cuda"]) == 1
+    assert "Use --device cpu, or auto" in capsys.readouterr().err
 
 
 # --- with notebooks of our own ---------------------------------------------------------------------
@@ -206,7 +205,7 @@ def unseen(tmp_path, monkeypatch):
 def test_the_run_goes_on_when_an_unseen_corpus_cannot_be_had(unseen, capsys):
     assert runner.main(["--profile", "smoke", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "Corpus klettres: not to be had, so notebook 11 will leave that part out. What was tried for it: no apt-get.\n" in said
+    assert "Corpus klettres: not available, so notebook 11 leaves that part out. What was tried for it: no apt-get.\n" in said
     assert unseen == ["synthetic", "klettres"]  # the run's own corpus first, and not again
     assert "11_two" in said and "The record: " in said
 
@@ -252,6 +251,7 @@ def test_a_run_from_the_top_trains_anew_once_a_record_has_shown_the_last(home):
     (training / runner.SHOWN).touch()
     runner.start_afresh("smoke")
     assert not training.exists()
+    assert (training.with_name("training.old") / "last.pt").exists()  # moved, never deleted
 
 
 def test_dead_kernel_is_told(tmp_path, monkeypatch, capsys):
@@ -262,8 +262,25 @@ def test_dead_kernel_is_told(tmp_path, monkeypatch, capsys):
     assert "02_one.ipynb could not be run" in told and "--from 02" in told
 
 
+def test_a_kernel_that_dies_at_its_start_is_started_again(tmp_path, monkeypatch):
+    """Two kernels that start side by side can pick the same port."""
+    import papermill
+
+    notebook, calls, really = write_notebook(tmp_path, "02_one", "print(1)"), [], papermill.execute_notebook
+
+    def collides(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", collides)
+    execution.execute(notebook, tmp_path / "out.ipynb", {}, tmp_path / "02.log")
+    assert len(calls) == 2 and (tmp_path / "out.ipynb").exists()
+
+
 def test_module_runs_as_a_program():
-    done = subprocess.run([sys.executable, "-m", "audiosr_lib.runner", "--check"], cwd=paths.REPOSITORY, capture_output=True)
+    done = subprocess.run([sys.executable, "-m", "audiosr_lib.study.runner", "--check"], cwd=paths.REPOSITORY, capture_output=True)
     assert done.returncode == 0
 
 
@@ -276,7 +293,7 @@ def test_minutes_train_a_piece_and_the_study_takes_what_was_trained(study, tmp_p
     training = paths.build("smoke") / "training"
     assert study("--minutes", "0.0001") == 0
     said = capsys.readouterr().out
-    assert "step 1 of 3" in said and "Not finished: the same command goes on." in said
+    assert "Step 1 of 3" in said and "Not finished: the same command goes on." in said
     assert study("--minutes", "5") == 0
     assert "Training is finished" in capsys.readouterr().out and (training / "finished.json").exists()
     trained = (training / "last.pt").read_bytes()
@@ -284,4 +301,4 @@ def test_minutes_train_a_piece_and_the_study_takes_what_was_trained(study, tmp_p
     assert study() == 0
     assert (training / "last.pt").read_bytes() == trained
     assert study("--minutes", "0.0001") == 0  # its record is published: from the beginning
-    assert "step 1 of 3" in capsys.readouterr().out
+    assert "Step 1 of 3" in capsys.readouterr().out

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from audiosr_lib import training
 from audiosr_lib.losses import Objective
+from audiosr_lib.training import loop
 from audiosr_lib.unet import CHANNELS, count_parameters
 
 
 @pytest.fixture(scope="module")
 def model():
-    return training.new_model(0)
+    return loop.new_model(0)
 
 
 def test_parameter_count(model):
@@ -56,7 +56,7 @@ def test_each_convolution_is_followed_by_batch_norm_and_relu(model):
 
 
 def test_residual_output():
-    model = training.new_model(0).eval()
+    model = loop.new_model(0).eval()
     nn.init.zeros_(model.final.weight)
     nn.init.zeros_(model.final.bias)
     x = torch.randn(1, 1, 3000)
@@ -73,7 +73,7 @@ def test_batch_size_invariance(model):
 
 
 def test_gradient_reaches_every_parameter():
-    model = training.new_model(0).train()
+    model = loop.new_model(0).train()
     y = 0.1 * torch.randn(2, 1, 4096)
     Objective()(model(y + 0.01 * torch.randn_like(y)), y).loss.backward()
     # A bias in front of a batch norm has no effect, hence a gradient of rounding size: it must be there, not be large.
@@ -82,12 +82,12 @@ def test_gradient_reaches_every_parameter():
 
 
 def test_overfits_one_batch():
-    model = training.new_model(0).train()
+    model = loop.new_model(0).train()
     rng = np.random.default_rng(0)
     y = torch.from_numpy(0.1 * rng.standard_normal((1, 1, 4096))).float()
     x = torch.from_numpy(np.repeat(y.numpy()[..., ::2], 2, axis=-1))
     objective, optimizer = Objective(), torch.optim.Adam(model.parameters(), lr=1e-3)
-    trail = [training.train_step(model, objective, optimizer, x, y, 10.0)[0]["loss"] for _ in range(40)]
+    trail = [loop.train_step(model, objective, optimizer, x, y, 10.0)[0].item() for _ in range(40)]
     assert min(trail[-5:]) < 0.5 * trail[0]
 
 

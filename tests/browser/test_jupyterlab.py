@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from browsing import chromium
 from nbformat import sign, v4
-from test_player import HEAR, PLAYER, SR, html, tone
+from test_player_page import HEAR, PLAYER, SR, html, tone
 
 TOKEN = "a-token-of-the-tests"
 

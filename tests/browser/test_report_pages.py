@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import soundfile as sf
 from browsing import OVERFLOWING, PHONE, hurdles
-from test_player import READY
+from test_player_page import READY
 
-from audiosr_lib import paths, report
+from audiosr_lib.base import paths
+from audiosr_lib.study import report
 
 CHAPTERS = [p.stem for p in paths.notebooks()]
 MATHS_DONE = "window.MathJax?.startup?.promise?.then(() => true)"

@@ -1,0 +1,25 @@
+"""Using a trained network.
+
+systems    what the study compares: Kaiser fast, Kaiser best, the U-Net
+deployed   the U-Net made fast
+chunks     recordings of any length, in parts without seams
+timing     speed and memory
+cli        the command audiosr
+"""
+
+from audiosr_lib.base.labels import SYSTEMS
+from audiosr_lib.inference.systems import (
+    Polyphase,
+    all_systems,
+    enhance,
+    export_weights,
+    fuse_batch_norm,
+    load_model,
+    multiply_accumulates,
+    super_resolve,
+)
+
+__all__ = [
+    "SYSTEMS", "Polyphase", "all_systems", "enhance", "export_weights", "fuse_batch_norm", "load_model", "multiply_accumulates",
+    "super_resolve",
+]  # fmt: skip

@@ -1,0 +1,46 @@
+"""Bring a recording at 22.05 kHz to 44.1 kHz with the network of the last run. ``python -m audiosr_lib.inference.cli IN OUT``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from audiosr_lib.base import paths
+from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.device import DEVICES, device_for
+from audiosr_lib.base.errors import StudyError
+from audiosr_lib.inference.chunks import frames_at_22050, super_resolve_file
+from audiosr_lib.inference.deployed import Deployed
+from audiosr_lib.inference.systems import load_model
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Enhance a file and return the exit status."""
+    parser = argparse.ArgumentParser(prog="audiosr", description="Bring a recording at 22.05 kHz to 44.1 kHz.")
+    parser.add_argument("source", type=Path, help="a recording at 22.05 kHz")
+    parser.add_argument("target", type=Path, help="the result, .wav or .flac")
+    parser.add_argument("--profile", default="quick", help="use the network of this profile's last run (default: quick)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs (default: CUDA where there is one)")
+    parser.add_argument(
+        "--half", action="store_true", help="compute in bfloat16: faster on some processors; fills near-silent bins with rounding"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        model = load_model(paths.build(options.profile) / "training" / "best.pt", device_for(options.device))
+        frames_at_22050(options.source)
+        deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
+        with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
+            seconds = super_resolve_file(deployed, options.source, options.target, progress=bar.update)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

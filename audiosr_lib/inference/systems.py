@@ -1,0 +1,123 @@
+"""Using a trained U-Net: load it, bring a low-rate recording to 44.1 kHz, and make it cheaper without changing it. Notebooks 10 and 11."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from audiosr_lib import resampling
+from audiosr_lib.base import files, paths
+from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.resampling import SincFilter
+from audiosr_lib.unet import ConvBlock, UNet
+
+
+def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
+    """The network of a checkpoint, or of a file of `export_weights`, in evaluation mode. Raises NotPrepared if it is not there."""
+    if not checkpoint.exists():
+        raise NotPrepared(
+            f"there is no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training first, "
+            "or on the command line ./run_all.sh --only 08"
+        )
+    model = UNet()
+    if checkpoint.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(checkpoint).items()})
+    else:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    return model.to(device).eval()
+
+
+def export_weights(checkpoint: Path, target: Path) -> None:
+    """Write a checkpoint's weights in half precision as a .safetensors file, which runs no code when it is read.
+
+    Beside it, as .json: config with the corpus' hash, seed, commit, and the step and total loss of the validation that chose it.
+    """
+    from safetensors.torch import save_file
+
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    with files.atomic_write(target) as path:
+        save_file({k: v.half() if v.is_floating_point() else v for k, v in saved["model"].items()}, path)
+    about = {k: saved[k] for k in ("config", "seed", "commit")} | {"validation": {k: saved["state"][k] for k in ("best_step", "best_loss")}}
+    files.write_json(target.with_suffix(".json"), about)
+
+
+@torch.inference_mode()
+def enhance(model: UNet, x: np.ndarray) -> np.ndarray:
+    """Run the network over one interpolated signal, ``(T,) -> (T,)`` float32, on the device of its weights."""
+    device = next(model.parameters()).device
+    batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None, None].to(device)
+    return model(batch)[0, 0].cpu().numpy()
+
+
+def super_resolve(model: UNet, x_low: np.ndarray) -> np.ndarray:
+    """The whole system: kaiser_fast, then the network; ``(T,) at 22.05 kHz -> (2T,) at 44.1 kHz``."""
+    return enhance(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32)))
+
+
+def all_systems(model: UNet, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Every system's estimate of a target from the same low-rate version of it.
+
+    Parameters
+    ----------
+    y : (T,) float32 at 44.1 kHz, T even.
+
+    Returns
+    -------
+    {"low": (T/2,) at 22.05 kHz, "kaiser_fast", "kaiser_best", "unet": (T,) each at 44.1 kHz}.
+    """
+    low = resampling.degrade(np.asarray(y, dtype=np.float32))
+    fast = resampling.interpolate(low, "kaiser_fast")
+    return {
+        "low": low,
+        "kaiser_fast": fast,
+        "kaiser_best": resampling.interpolate(low, "kaiser_best"),
+        "unet": enhance(model, fast),
+    }
+
+
+def fuse_batch_norm(model: UNet) -> UNet:
+    """A copy of a network in evaluation mode whose batch norms are merged into the convolutions before them.
+
+    Same output to rounding, fewer operations and parameters; it can no longer be trained. ValueError in training mode, where
+    batch norm is no fixed scale and shift. Source: coursework section 1.12; notebook 05 derives it.
+    """
+    if model.training:
+        raise ValueError("batch norm can be folded only in evaluation mode: call model.eval() first")
+    model = copy.deepcopy(model)
+    for block in (m for m in model.modules() if isinstance(m, ConvBlock)):
+        for i, (layer, norm) in enumerate(zip(list(block), list(block)[1:], strict=False)):
+            if isinstance(norm, nn.BatchNorm1d):
+                block[i] = nn.utils.fuse_conv_bn_eval(layer, norm)
+                block[i + 1] = nn.Identity()
+    return model
+
+
+def multiply_accumulates(model: nn.Module, samples: int) -> int:
+    """Return the multiplications of all convolutions of a network on ``(1, 1, samples)``, counted by PyTorch."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 1, samples, device=next(model.parameters()).device))
+    return counter.get_total_flops() // 2  # it counts a multiplication and an addition
+
+
+class Polyphase(nn.Module):
+    """Upsampling by two with a given filter as one convolution: ``(B, 1, T) -> (B, 1, 2T)``, zeros assumed beyond both ends.
+
+    Its two output channels are the even and the odd samples of the result. Oracle: resampling.upsample_by_two. Notebook 11.
+    """
+
+    def __init__(self, filt: SincFilter) -> None:
+        super().__init__()
+        even, odd = resampling.polyphase_branches(filt)  # 2Z - 1 and 2Z - 2 taps; both are symmetric
+        taps = torch.from_numpy(np.stack([even, np.concatenate([[0.0], odd])])).float()
+        self.register_buffer("taps", taps[:, None], persistent=False)  # (2, 1, 2Z - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        phases = nn.functional.conv1d(x, self.taps, padding=self.taps.shape[-1] // 2)  # (B, 2, T)
+        return phases.transpose(1, 2).reshape(x.shape[0], 1, -1)

@@ -1,0 +1,233 @@
+"""A report of a published record that opens in any browser, without a network. ``python -m audiosr_lib.study.report [profile]``
+
+It is made of the record's files alone: nothing is run. report/index.html is the front page; beside it each executed notebook as a page,
+MathJax for the equations, and copies of the figures for a report that is handed over without its record. The same record gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from audiosr_lib.base import files, paths
+from audiosr_lib.claims.judging import POWER_CLAMP
+from audiosr_lib.study import chapters, pages, record, summary
+from audiosr_lib.study.chapters import Chapter, Heading
+from audiosr_lib.study.pages import ReportError, Table
+from audiosr_lib.teaching import player
+
+LONG = 12  # rows of a table that are shown without asking
+CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention, or what it is about", "chapter")
+SECTIONS = (
+    ("result", "The result at a glance"), ("claims", "Is the coursework right?"), ("notebooks", "Notebooks"), ("figures", "Figures"),
+    ("tables", "Tables"), ("provenance", "Provenance"),
+)  # fmt: skip
+
+
+def listening(folder: Path, manifest: dict) -> str:
+    """HTML of a player of the record's first listening example, all versions with the gain they were saved with; "" without clips."""
+    clips = [a for a in manifest["artifacts"] if a["id"].startswith("clip-")]
+    first = [a for a in clips if a["title"].partition(":")[0] == clips[0]["title"].partition(":")[0]]
+    if not first:
+        return ""
+    speaker, rows = first[0]["title"].partition(":")[0], []
+    for a in first:
+        file = next(n for n in a["files"] if n.endswith(".flac"))
+        rows.append(player.Encoded(a["title"].partition(":")[2].strip(), (folder / file).read_bytes()))
+    return player.player_html(rows, speaker, first[0]["gain_db"])
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a record; ReportError if there is none, or a file that it lists is missing or was changed."""
+    remedy = f"run ./run_all.sh --profile {folder.name} to make the record"
+    if not (folder / "manifest.json").exists():
+        raise ReportError(f"there is no record in {paths.shown(folder)}: {remedy}")
+    try:
+        problems = record.damage(folder)
+        manifest = files.read_json(folder / "manifest.json")
+    except (ValueError, KeyError) as error:
+        raise ReportError(f"manifest.json of {paths.shown(folder)} cannot be read ({error}): {remedy}") from None
+    if problems:
+        raise ReportError(f"the record in {paths.shown(folder)} is broken, {problems[0]}: {remedy}")
+    return manifest
+
+
+def label(artifact_id: str) -> str:
+    """ "Figure 1.2" of figure-1.2, "Table 2 (fair)" of table-2-fair; "" for what has a name in place of a number."""
+    found = re.fullmatch(r"(figure|table)-([\d.]+)(?:-(\w+))?", artifact_id)
+    return f"{found[1].capitalize()} {found[2]}" + (f" ({found[3]})" if found[3] else "") if found else ""
+
+
+def of_kind(manifest: dict, kind: str) -> list[dict]:
+    """The manifest's figures or tables in the order in which the notebooks made them; the claims have a section of their own."""
+    return [a for a in manifest["artifacts"] if a["id"].startswith(f"{kind}-") and a["id"] != "table-claims"]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a reader says them: "44 s", "5 min 21 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+# --- sections --------------------------------------------------------------------------------------
+
+
+def figures(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[dict]:
+    """What the front page shows of each figure: label, title, text that stands for it, size, files, chapter and cell."""
+    shown, seen = [], {}
+    for a in of_kind(manifest, "figure"):
+        chapter, place = by_name[a["notebook"]], (a["notebook"], a["cell"])
+        png = next(n for n in a["files"] if n.endswith(".png"))
+        width, height = pages.png_size((folder / png).read_bytes())
+        alts, index = chapter.alts.get(a["cell"], []), seen.get(place, 0)
+        seen[place] = index + 1
+        saved = sum((b["notebook"], b["cell"]) == place for b in of_kind(manifest, "figure"))
+        alt = alts[index] if len(alts) == saved else a["title"]
+        shown.append(a | {"label": label(a["id"]), "png": png, "width": width, "height": height, "alt": alt, "chapter": chapter})
+    return shown
+
+
+def tables(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[dict]:
+    """What the front page shows of each table."""
+    return [
+        a | {"label": label(a["id"]), "chapter": by_name[a["notebook"]],
+             "content": pages.table_of(folder / next(n for n in a["files"] if n.endswith(".csv")))}
+        for a in of_kind(manifest, "table")
+    ]  # fmt: skip
+
+
+def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[tuple[str, list[dict]]]:
+    """Claims by section of the coursework, in its order, each with its interval in words and a link to the cell that shows it."""
+    groups: dict[str, list[dict]] = {}
+    for r in table.to_dict("records"):
+        found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
+        href = f"{by_name[found[1]].page}#cell-{found[2]}" if found and found[1] in by_name else ""
+        interval = f"interval {float(r['low']):.4g} to {float(r['high']):.4g}" if r["low"] else ""
+        cell = f"{found[1][:2]}, cell {found[2]}" if found else r["cell"]
+        section = f"Section {r['section']}" if r["section"][:1].isdigit() else r["section"]
+        groups.setdefault(section, []).append(r | {"interval": interval, "href": href, "cell": cell})
+    return sorted(groups.items(), key=lambda group: ([int(n) for n in re.findall(r"\d+", group[0])] or [99], group[0]))
+
+
+def provenance(manifest: dict) -> list[tuple[str, str]]:
+    """What was run, on what, from what: pairs of name and value."""
+    corpus, device = manifest["corpus"], manifest["device"]
+    hours = sum(corpus["seconds"].values()) / 3600
+    split = ", ".join(f"{n:,} {name}" for name, n in corpus["utterances"].items())
+    graphics = [("GPU", f"{device['gpu']}, CUDA {device.get('cuda', '')}, driver {device.get('driver', '')}")] if "gpu" in device else []
+    return [
+        ("Profile", manifest["profile"]),
+        ("Seed", str(manifest["seed"])),
+        ("Code", f"commit {manifest['git_commit']}"),
+        ("Finished", manifest["finished"].replace("T", " ").replace("Z", " UTC")),
+        ("All notebooks", duration(sum(manifest["seconds"].values()))),
+        ("Networks on", manifest["parameters"]["device"]),
+        ("Processor", f"{device['cpu']}; {device['system']}, {device['torch_threads']} threads for PyTorch"),
+        *graphics,
+        ("Corpus", corpus["title"]),
+        ("Recordings", f"{sum(corpus['utterances'].values()):,} utterances ({split}), {hours:.1f} hours"),
+        ("Licence of the corpus", corpus["licence"]),
+        ("Source of the corpus", corpus["source"]),
+        ("SHA-256 of its content", corpus["content_sha256"]),
+    ]
+
+
+# --- the whole ---------------------------------------------------------------------------------------
+
+
+def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
+    """HTML of index.html."""
+    by_name = {c.name: c for c in made}
+    claims = summary.claims_table(folder)
+    heard = Markup(listening(folder, manifest))
+    sections = [*SECTIONS[:1], *([("listening", "Listening")] if heard else []), *SECTIONS[1:]]
+    return pages.render(
+        "front.html.j2",
+        manifest=manifest,
+        toc=[Heading(2, Markup(text), anchor) for anchor, text in sections],
+        machine=summary.machine(manifest),
+        spoken=summary.spoken(folder),
+        audited=summary.audited(folder),
+        trained=summary.trained(folder, manifest),
+        control=summary.control(manifest),
+        clamp=POWER_CLAMP,
+        glance=Table(["", *summary.COLUMNS], summary.glance_rows(folder), [False] + [True] * len(summary.COLUMNS)),
+        listening=heard,
+        chapters=made,
+        took={c.name: duration(manifest["seconds"][c.name]) if c.name in manifest["seconds"] else "" for c in made},
+        figures=figures(folder, manifest, by_name),
+        tables=tables(folder, manifest, by_name),
+        long=LONG,
+        verdicts=Table(summary.VERDICT_COLUMNS, summary.verdict_rows(claims), [False, False, True, True]),
+        headline=summary.headline(claims).to_dict("records"),
+        claims=claims_by_section(claims, by_name),
+        claims_head=CLAIMS_HEAD,
+        claims_count=len(claims),
+        provenance=provenance(manifest),
+        versions=Table(["package", "version"], list(manifest["versions"].items()), [False, False]),
+        seconds=Table(["notebook", "seconds"], [(n, f"{s:.1f}") for n, s in manifest["seconds"].items()], [False, True]),
+    )
+
+
+def build(folder: Path) -> Path:
+    """Make the report of a record afresh, whole or not at all.
+
+    Parameters
+    ----------
+    folder : of the published record, figures/<profile>.
+
+    Returns
+    -------
+    Path of folder/report/index.html.
+
+    Raises
+    ------
+    ReportError : the record is missing or broken, or MathJax is not installed; an older report stays as it is.
+    """
+    manifest = read_manifest(folder)
+    drawn = of_kind(manifest, "figure")
+    made = []
+    for name in manifest["notebooks"]:
+        titles: dict[int, list[str]] = {}
+        for a in (a for a in drawn if a["notebook"] == Path(name).stem):
+            titles.setdefault(a["cell"], []).append(a["title"])
+        made.append(chapters.convert(folder / name, titles))
+    with files.atomic_folder(folder / "report") as new:
+        pages.copy_mathjax(new / "assets")
+        (new / "figures").mkdir()
+        for name in (n for a in drawn for n in a["files"]):
+            shutil.copyfile(folder / name, new / "figures" / name)
+        for before, chapter, after in zip([None, *made], made, [*made[1:], None], strict=False):
+            toc = [h for h in chapter.headings if 1 < h.level < 4]
+            text = pages.render("chapter.html.j2", chapter=chapter, previous=before, next=after, toc=toc)
+            files.write_text(new / chapter.page, text)
+        files.write_text(new / "index.html", front_page(folder, manifest, made))
+    return folder / "report" / "index.html"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the report of a record, print where it is, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m audiosr_lib.study.report", description="Make the report of a record.")
+    parser.add_argument("profile", nargs="?", default="quick", help="whose record (default: quick)")
+    options = parser.parse_args(arguments)
+    started = time.perf_counter()
+    try:
+        index = build(paths.figures(options.profile))
+    except ReportError as error:
+        print(error, file=sys.stderr)
+        return 1
+    megabytes = sum(f.stat().st_size for f in index.parent.rglob("*") if f.is_file()) / 1e6
+    print(f"{paths.shown(index)}: {megabytes:.1f} MB, {time.perf_counter() - started:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""One visual language for all figures: colours that survive colour blindness and a grey printer, shared scales, units.
+
+Helpers draw on an `ax` and return it; `use_style` is called by a notebook, never at import.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from audiosr_lib import spectral
+from audiosr_lib.base.kernel import kernel_shell
+from audiosr_lib.base.labels import LABELS  # noqa: F401 - notebooks write plotting.LABELS
+
+# Okabe and Ito's palette, ordered so that neighbours also differ in grey.
+BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
+    "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
+)  # fmt: skip
+COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": GREEN, "unet": BLUE, "low": SKY, "soxr_vhq": PURPLE}
+LINES = {"original": "-", "kaiser_fast": "--", "kaiser_best": "-.", "unet": "-", "low": ":", "soxr_vhq": ":"}
+DB_RANGE = (-100.0, 0.0)  # of spectrograms, re the loudest bin of the original
+CMAP = "magma"
+
+
+def use_style() -> None:
+    """Set seaborn's and matplotlib's defaults for this kernel; call it once, in a notebook's set-up cell.
+
+    In a notebook, figures are shown as `small_png`, an executed copy taking a third of the room, with `description` as their
+    alternative text.
+    """
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK])
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 90,
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.labelsize": 11,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": 10,
+            "legend.frameon": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "lines.linewidth": 1.6,
+        }
+    )
+    shell = kernel_shell()
+    if shell is not None:
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend(mpl.get_backend())  # loads the notebook's backend now, which sets its own formatter
+        formatter = shell.display_formatter.formatters["image/png"]
+        formatter.for_type(mpl.figure.Figure, lambda fig: (small_png(fig, fig.dpi), {"alt": description(fig)}))
+
+
+def description(fig) -> str:
+    """What a matplotlib figure shows, in words, for those who do not see it: its title, and the axes and curves of each panel.
+
+    The title is the figure's label (`Figure.set_label`), which `Run.figure` sets, or its suptitle.
+    """
+    title = str(fig.get_label() or fig.get_suptitle())
+    shared = {"x": fig.get_supxlabel(), "y": fig.get_supylabel()}
+    panels, scales = [], []
+    for ax in fig.axes:
+        x, y = (" ".join((label or shared[k]).split()) for k, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())))
+        if ax.get_label() == "<colorbar>":
+            scales.append(f"colours: {' '.join((ax.get_ylabel() or ax.get_xlabel()).split())}")
+        elif ax.axison and ax.get_visible():
+            name = " ".join((ax.get_title() or ax.get_title("left")).split())
+            over = f"{y} over {x}" if x and y else x or y
+            named = [str(label) for label in ax.get_legend_handles_labels()[1]]
+            panels.append(": ".join(part for part in (name, over, ", ".join(named)) if part))
+    count = f"{len(panels)} panels" if len(panels) > 1 else ""
+    return ". ".join(part for part in (title, count, *dict.fromkeys(panels), *dict.fromkeys(scales)) if part)
+
+
+def small_png(fig, dpi: float) -> bytes:
+    """A matplotlib figure as a PNG file of at most 128 colours; lines, text and 64-step spectrograms lose nothing to see."""
+    from PIL import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, dpi=dpi, bbox_inches="tight", format="png")
+    picture = Image.open(drawn).convert("RGB")
+    picture.quantize(128, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):
+    """Draw a signal over time in seconds."""
+    ax.plot(start_s + np.arange(len(x)) / sr, x, **({"linewidth": 0.8} | style))
+    ax.set(xlabel="time (s)", ylabel="amplitude")
+    return ax
+
+
+def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: int = 256, reference: float | None = None,
+                limits_db: tuple[float, float] = DB_RANGE, top_hz: float | None = None):  # fmt: skip
+    """Draw a spectrogram in dB and return (ax, image).
+
+    Parameters
+    ----------
+    x : (T,). reference : power that is 0 dB; the loudest bin of `x` by default. Give the original's to every picture that is compared.
+    limits_db : of the colour scale. top_hz : upper end of the frequency axis; beyond sr / 2 stays empty.
+    """
+    import matplotlib as mpl
+
+    power = np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2
+    reference = power.max() if reference is None else reference
+    level = 10 * np.log10(np.maximum(power / reference, 10 ** (limits_db[0] / 10 - 2)))
+    image = ax.imshow(
+        level, origin="lower", aspect="auto", interpolation="nearest", extent=(0, len(x) / sr, 0, sr / 2e3),
+        cmap=mpl.colormaps[CMAP].resampled(64), vmin=limits_db[0], vmax=limits_db[1],
+    )  # fmt: skip
+    ax.set(xlabel="time (s)", ylabel="frequency (kHz)", ylim=(0, (top_hz or sr / 2) / 1e3))
+    ax.grid(False)
+    return ax, image
+
+
+def reference_power(x: np.ndarray, n_fft: int = 1024, hop_length: int = 256) -> float:
+    """Power of the loudest bin of a signal, for `spectrogram`'s `reference`."""
+    return float((np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2).max())
+
+
+def response_db(taps: np.ndarray, n_fft: int = 65536) -> tuple[np.ndarray, np.ndarray]:
+    """Magnitude response of an impulse response: frequency in cycles per sample (0 .. 0.5) and level in dB re its value at 0."""
+    magnitude = np.abs(np.fft.rfft(taps, n_fft))
+    return np.arange(len(magnitude)) / n_fft, 20 * np.log10(np.maximum(magnitude / magnitude[0], 1e-12))
+
+
+def panel_letter(ax, letter: str) -> None:
+    """A bold a), b), ... at the upper left, above the axes."""
+    ax.text(-0.02, 1.03, f"{letter})", transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
+
+
+def plain_log_axis(ax) -> None:
+    """A logarithmic y axis with plain decimals at 1, 2, 5 and the like, as few of them as still make three."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for mantissas in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], []):
+        ticks = np.array([round(m * p, 12) for p in powers for m in mantissas if low <= m * p <= high])
+        if len(ticks) >= 3:
+            break
+    ax.yaxis.set_major_locator(FixedLocator(ticks) if len(ticks) else MaxNLocator(4))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: np.format_float_positional(float(f"{v:.3g}"), trim="-")))
+    ax.yaxis.set_minor_formatter(NullFormatter())

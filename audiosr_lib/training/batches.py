@@ -1,0 +1,63 @@
+"""Batches of crops on the device: read from the memory map, or gathered from the memory of the device. Both give the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiosr_lib.base.constants import FULL_SCALE
+from audiosr_lib.data.dataset import Crops
+
+BLOCK = 1 << 26  # samples copied to the device at once
+FREE_SHARE = 0.5  # of the free memory of a GPU that the corpus may fill
+
+
+class HostBatches:
+    """Batches read from the memory map and copied to the device, on a GPU through pinned memory."""
+
+    def __init__(self, crops: Crops, device: str) -> None:
+        self.crops, self.device = crops, torch.device(device)
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of a step, ``(B, 1, T)`` float32 each."""
+        sides = [torch.from_numpy(side) for side in self.crops.batch(step)]
+        if self.device.type == "cuda":
+            sides = [side.pin_memory() for side in sides]
+        x, y = (side.to(self.device, non_blocking=True) for side in sides)
+        return x, y
+
+
+class DeviceBatches:
+    """Batches gathered on the device, which holds all samples of the split as 16-bit codes: four bytes a sample for x and y together."""
+
+    def __init__(self, crops: Crops, device: str) -> None:
+        self.crops = crops
+        sides = crops.split.codes()
+        self.codes = torch.empty((2, len(sides[0])), dtype=torch.int16, device=device)
+        for row, side in zip(self.codes, sides, strict=True):
+            for begin in range(0, len(side), BLOCK):  # the corpus need not fit into the memory of the host
+                row[begin : begin + BLOCK] = torch.from_numpy(np.array(side[begin : begin + BLOCK]))
+        self.inside = torch.arange(crops.crop_length, device=device)
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of a step, ``(B, 1, T)`` float32 each."""
+        starts = torch.tensor([self.crops.split.utterances[i].offset + start for i, start in self.crops.places(step)])
+        index = starts.to(self.inside.device)[:, None] + self.inside  # (B, T)
+        x, y = (self.codes[:, index].float() / FULL_SCALE).unsqueeze(2)
+        return x, y
+
+
+def make_batches(crops: Crops, device: str, data_on_device: bool) -> HostBatches | DeviceBatches:
+    """Return batches of crops on a device.
+
+    Parameters
+    ----------
+    crops : what each step sees.
+    device : "cpu" or "cuda".
+    data_on_device : keep the split in the memory of the device. On a GPU it is kept there only if it fits into `FREE_SHARE` of it.
+    """
+    if data_on_device and torch.device(device).type == "cuda":
+        needed = sum(side.nbytes for side in crops.split.codes())
+        data_on_device = needed < FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+    return DeviceBatches(crops, device) if data_on_device else HostBatches(crops, device)

@@ -1,0 +1,56 @@
+"""The folder of a training: its config, and checkpoints that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from audiosr_lib.base import files
+from audiosr_lib.training.config import TrainingConfig
+
+
+def claim_directory(config: TrainingConfig, directory: Path) -> Path | None:
+    """Make a folder ready for a training and return where an older one went, None if there was no other.
+
+    A training of the same config is continued. Any other is renamed to NAME.old, NAME.old-2 and so on, and never deleted.
+    """
+    mark, moved = directory / "config.json", None
+    decides = json.loads(json.dumps(config.decides()))  # as it comes back from the file
+    if mark.exists() and files.read_json(mark).get("decides") != decides:
+        moved = files.move_aside(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not mark.exists():
+        files.write_json(mark, {"decides": decides, "config": asdict(config)})
+    return moved
+
+
+def save_checkpoint(
+    file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict, config: TrainingConfig, commit: str
+) -> None:
+    """Write weights, optimiser, progress, config, seed and commit; whole or not at all."""
+    content = {
+        "model": model.state_dict(),
+        "optimizer": None if optimizer is None else optimizer.state_dict(),
+        "state": dict(state),
+        "config": asdict(config),
+        "seed": config.seed,
+        "commit": commit,
+    }
+    with files.atomic_write(file) as path:
+        torch.save(content, path)
+
+
+def load_checkpoint(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict:
+    """Return the progress of a checkpoint, and restore model and optimiser in place; without a file, the progress of a fresh training."""
+    if not file.exists():
+        return {"step": 0, "seconds": 0.0, "best_loss": math.inf, "best_step": 0, "stopped_early": False}
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    if optimizer is not None:
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    return checkpoint["state"]

@@ -1,0 +1,72 @@
+"""Everything that ./run_all.sh --test runs. Every part runs, whatever failed before it, and a table at the end sums them up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from audiosr_lib.base import paths
+
+PYTEST = [sys.executable, "-m", "pytest", "-q"]
+IN_BROWSER = os.path.join("tests", "browser")
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one part of the tests ended."""
+
+    name: str
+    status: int  # of its process; 0 is success
+    closing: str  # its last line
+    seconds: float = 0.0
+
+
+def run_part(name: str, command: list[str], environment: dict[str, str]) -> Part:
+    """Run a command, pass its output on, and return how it ended."""
+    print(f"--- {name}", flush=True)
+    started, closing = time.perf_counter(), ""
+    with subprocess.Popen(
+        command, cwd=paths.REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    ) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            closing = line.strip() or closing
+    return Part(name, process.returncode, closing, time.perf_counter() - started)
+
+
+def run_suite() -> int:
+    """Run pytest, the smoke profile, the browser tests on its report and nbval on its notebooks; return 0 if all passed, else 1.
+
+    nbval runs the notebooks again: the second run must print what the first did.
+    """
+    from audiosr_lib.teaching.interactive import STATIC
+
+    home = paths.REPOSITORY / "build" / "test"
+    shutil.rmtree(home, ignore_errors=True)
+    record = home / "figures" / "smoke"
+    environment = os.environ | {"AUDIOSR_HOME": str(home), STATIC: "1", "AUDIOSR_REPORT": str(record / "report")}
+    smoke = [sys.executable, "-m", "audiosr_lib.study.runner", "--profile", "smoke", "--device", "cpu"]
+    parts = [
+        run_part("pytest", [*PYTEST, "tests", "--ignore", IN_BROWSER], dict(os.environ)),
+        run_part("smoke run", smoke, environment),
+        run_part("browser tests", [*PYTEST, "-rs", IN_BROWSER], environment),
+    ]
+    notebooks = sorted(str(p) for p in (record / "notebooks").glob("*.ipynb"))
+    if notebooks:
+        sanitize = str(paths.REPOSITORY / "tests" / "nbval_sanitize.cfg")
+        nbval = [*PYTEST, "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize, *notebooks]
+        parts.append(run_part("notebooks", nbval, environment))
+    else:
+        parts.append(Part("notebooks", 1, "not run: the smoke run made no record"))
+    print()
+    for part in parts:
+        print(f"{part.name:<15}{'passed' if part.status == 0 else 'FAILED':<8}{part.seconds:6.0f} s  {part.closing}")
+    return int(any(part.status for part in parts))
+
+
+if __name__ == "__main__":
+    sys.exit(run_suite())

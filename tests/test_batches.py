@@ -1,0 +1,106 @@
+"""Batches from the memory of the device are those of the memory map; the switches for speed change nothing but rounding."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from audiosr_lib.base import profiles
+from audiosr_lib.data.dataset import Crops, PairedSplit
+from audiosr_lib.losses import LOSS_NAMES, Objective
+from audiosr_lib.training import batches, config, log, loop
+from audiosr_lib.training.config import TrainingConfig
+
+
+def losses_of(run, directory):
+    loop.train(run, directory)
+    return np.array([[r[n] for n in (*LOSS_NAMES, "grad_norm")] for r in log.read_log(directory / "train.csv")])
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+def test_batches_on_the_device_are_those_of_the_host(small_training, monkeypatch):
+    monkeypatch.setattr(batches, "BLOCK", 1000)  # copied in pieces
+    crops = Crops(PairedSplit(small_training.corpus, "train"), 3, 4410, seed=1)
+    there, host = batches.DeviceBatches(crops, "cpu"), batches.HostBatches(crops, "cpu")
+    for step in range(5):
+        for ours, theirs in zip(there(step), host(step), strict=True):
+            assert ours.shape == (3, 1, 4410) and torch.equal(ours, theirs)
+    assert isinstance(batches.make_batches(crops, "cpu", data_on_device=True), batches.DeviceBatches)
+    assert isinstance(batches.make_batches(crops, "cpu", data_on_device=False), batches.HostBatches)
+
+
+def test_parts_of_a_batch_make_the_batch(small_training):
+    split = PairedSplit(small_training.corpus, "train")
+    whole = Crops(split, 6, 4410, seed=1)
+    for step in (0, 4):
+        shares = [Crops(split, 6, 4410, 1, (r, 3)).batch(step) for r in range(3)]
+        for side in (0, 1):
+            np.testing.assert_array_equal(np.concatenate([s[side] for s in shares]), whole.batch(step)[side])
+    with pytest.raises(ValueError, match="no 4 equal parts"):
+        Crops(split, 6, 4410, 1, (0, 4))
+
+
+# --- switches ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("switched", [{"data_on_device": True}, {"log_every": 3}], ids=lambda s: next(iter(s)))
+def test_where_data_lies_and_when_losses_are_read_changes_no_bit(small_training, tmp_path, switched):
+    plain = losses_of(small_training, tmp_path / "plain")
+    np.testing.assert_array_equal(losses_of(dataclasses.replace(small_training, **switched), tmp_path / "other"), plain)
+
+
+def steps_of(count: int, *, fused: bool = False, compiled: str = "", autocast: str = "", dtype=torch.float64) -> tuple[np.ndarray, list]:
+    """Losses and gradient norm of each step, and the weights after the last one."""
+    model = loop.new_model(3).to(dtype).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-5, fused=fused or None)
+    stepped = torch.compile(model, backend=compiled) if compiled else model
+    y = torch.randn(2, 1, 4410, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    objective = Objective().to(dtype)
+    rows = [loop.train_step(stepped, objective, optimizer, 0.9 * y, y, 10.0, autocast) for _ in range(count)]
+    return torch.stack(rows).numpy(), [copy.deepcopy(p.detach()) for p in model.parameters()]
+
+
+@pytest.mark.parametrize("switched", [{"fused": True}, {"compiled": "aot_eager"}], ids=lambda s: next(iter(s)))
+def test_fused_and_compiled_steps_compute_the_same(switched):
+    """In double precision: another order of rounding, 1e-16, grows to at most 1e-9 in three steps of Adam."""
+    (plain, weights), (other, others) = steps_of(3), steps_of(3, **switched)
+    np.testing.assert_allclose(other, plain, rtol=1e-7)
+    for a, b in zip(weights, others, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)  # a tenth of one step of Adam
+
+
+def test_half_precision_is_near_in_the_first_step():
+    """bfloat16 has 8 bits of mantissa: sixteen layers of it err by some per cent, not by a factor."""
+    (plain, _), (half, _) = steps_of(1, dtype=torch.float32), steps_of(1, dtype=torch.float32, autocast="bfloat16")
+    np.testing.assert_allclose(half, plain, rtol=0.25)
+    assert not np.array_equal(half, plain)
+
+
+def test_switches_together_and_cut_to_pieces(small_training, tmp_path):
+    """To the bit on the CPU, also where the cut lies between two readings."""
+    fast = dataclasses.replace(small_training, data_on_device=True, log_every=3, fused=True)
+    whole = losses_of(fast, tmp_path / "whole")
+    loop.train(fast, tmp_path / "pieces", stop_after=1)
+    np.testing.assert_array_equal(losses_of(fast, tmp_path / "pieces"), whole)
+    a, b = (torch.load(tmp_path / d / "last.pt", weights_only=True)["model"] for d in ("whole", "pieces"))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_on_a_gpu_every_switch_is_on(prepared, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
+    quick = TrainingConfig.of(profiles.get("quick"), prepared.name, 0, "cuda")
+    assert (quick.data_on_device, quick.autocast, quick.fused, quick.compiled, quick.log_every) == (True, "bfloat16", True, "inductor", 25)
+    assert TrainingConfig.of(profiles.get("smoke"), prepared.name, 0, "cuda").compiled == ""
+
+
+def test_a_training_goes_on_with_other_switches(small_training, tmp_path):
+    """As on another device; anything else that is changed begins a new one."""
+    loop.train(small_training, tmp_path / "run", stop_after=2)
+    assert loop.train(dataclasses.replace(small_training, fused=True, log_every=2), tmp_path / "run").ran_steps == 2
+    assert loop.train(dataclasses.replace(small_training, clip_norm=9.0), tmp_path / "run").ran_steps == 4
+    with_default = {f.name for f in dataclasses.fields(TrainingConfig) if f.default is not dataclasses.MISSING}
+    assert {*config.SWITCHES, "version"} == with_default

@@ -1,0 +1,252 @@
+"""The loop: logged, checkpointed, resumed to the bit, stopped with a message; and using what it made."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from helpers import poison
+
+from audiosr_lib import metrics, resampling
+from audiosr_lib.base import files, profiles
+from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.inference import systems
+from audiosr_lib.losses import LOSS_NAMES
+from audiosr_lib.training import log, loop
+from audiosr_lib.training.config import TrainingConfig
+
+
+@pytest.fixture
+def config(prepared):
+    profile = dataclasses.replace(
+        profiles.get("smoke"), steps=5, crop_seconds=0.1, batch_size=2, validate_every=2, validation_crops=3, checkpoint_every=2
+    )
+    return TrainingConfig.of(profile, prepared.name, seed=3)
+
+
+def weights(directory, name="last.pt"):
+    return torch.load(directory / name, weights_only=True)
+
+
+def assert_same(a, b):
+    """Equal to the bit, through nested containers."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for k in a:
+            assert_same(a[k], b[k])
+    elif isinstance(a, list | tuple):
+        for p, q in zip(a, b, strict=True):
+            assert_same(p, q)
+    else:
+        assert a == b
+
+
+def test_resumed_run_is_the_uninterrupted_one_to_the_bit(config, tmp_path):
+    whole = loop.train(config, tmp_path / "whole")
+    for stop in (1, 2):  # cut at a step with and without a validation behind it
+        loop.train(config, tmp_path / "pieces", stop_after=stop)
+    pieces = loop.train(config, tmp_path / "pieces")
+    assert (whole.step, pieces.step, pieces.ran_steps, whole.best_step) == (5, 5, 2, pieces.best_step)
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
+    assert_same(a["model"], b["model"])
+    assert_same(a["optimizer"], b["optimizer"])
+    assert_same(weights(tmp_path / "whole", "best.pt")["model"], weights(tmp_path / "pieces", "best.pt")["model"])
+    for name in ("train.csv", "validation.csv"):
+        one, two = (log.read_log(tmp_path / d / name) for d in ("whole", "pieces"))
+        assert [{k: v for k, v in r.items() if k != "seconds"} for r in one] == [
+            {k: v for k, v in r.items() if k != "seconds"} for r in two
+        ]
+
+
+def test_crash_between_checkpoints_goes_on_from_the_last(config, tmp_path):
+    def crash(step, values):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(config, tmp_path / "cut", on_step=crash)
+    assert weights(tmp_path / "cut")["state"]["step"] == 2
+    resumed = loop.train(config, tmp_path / "cut")
+    assert (resumed.ran_steps, resumed.step) == (3, 5)
+    assert [r["step"] for r in log.read_log(tmp_path / "cut" / "train.csv")] == [1, 2, 3, 4, 5]
+    loop.train(config, tmp_path / "whole")
+    assert_same(weights(tmp_path / "whole")["model"], weights(tmp_path / "cut")["model"])
+
+
+def test_seed_decides(config, tmp_path):
+    loop.train(config, tmp_path / "a")
+    loop.train(config, tmp_path / "b")
+    loop.train(dataclasses.replace(config, seed=4), tmp_path / "c")
+    a, b, c = (weights(tmp_path / d)["model"]["final.weight"] for d in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_log_and_checkpoint_hold_what_they_should(config, tmp_path):
+    steps = []
+    result = loop.train(config, tmp_path / "run", commit="abc", on_step=lambda step, values: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5]
+    train, validation = (log.read_log(tmp_path / "run" / f"{n}.csv") for n in ("train", "validation"))
+    assert [r["step"] for r in train] == steps
+    assert [r["step"] for r in validation] == [0, 2, 4, 5]
+    for row in train:
+        assert row["loss"] == pytest.approx(100 * row["mse_loss"] + row["spectral_convergence"] + row["log_magnitude"], rel=1e-4)
+    best = min(validation[1:], key=lambda r: r["loss"])
+    assert result.best_step == best["step"]
+    saved = weights(tmp_path / "run")
+    assert (saved["commit"], saved["seed"], saved["config"]) == ("abc", 3, dataclasses.asdict(config))
+    assert saved["state"]["step"] == 5
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_tensorboard_has_the_courseworks_tags(config, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    loop.train(config, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {f"{part}/{name}" for part in ("train", "validation") for name in LOSS_NAMES}
+    logged = [e.value for e in events.Scalars("train/loss")]
+    assert logged == pytest.approx([r["loss"] for r in log.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
+
+
+def test_finished_run_is_not_run_again_and_another_config_starts_anew(config, tmp_path):
+    loop.train(config, tmp_path / "run")
+    assert loop.train(config, tmp_path / "run").ran_steps == 0
+    other = dataclasses.replace(config, steps=2)
+    assert loop.train(other, tmp_path / "run").ran_steps == 2
+    assert loop.train(dataclasses.replace(config, steps=1), tmp_path / "run").ran_steps == 1
+    assert (tmp_path / "run.old" / "finished.json").exists()  # no training is ever deleted
+    assert (tmp_path / "run.old-2" / "finished.json").exists()
+
+
+def test_a_step_is_section_2_5():
+    """Adam at 1e-4 with weight decay 1e-5 on a gradient clipped at 10, the MSE weighing 100: one step, done again by hand in float64."""
+    numbers = profiles.get("coursework")
+    assert (numbers.learning_rate, numbers.weight_decay, numbers.clip_norm, numbers.mse_weight) == (1e-4, 1e-5, 10.0, 100.0)
+    y = torch.randn(1, 1, 4410, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    model, by_hand = (loop.new_model(0).double().train() for _ in range(2))
+    objective = loop.Objective(numbers.mse_weight).double()
+    adam = torch.optim.Adam(model.parameters(), lr=numbers.learning_rate, weight_decay=numbers.weight_decay)
+    results = loop.train_step(model, objective, adam, 0.9 * y, y, numbers.clip_norm)
+
+    y_hat = by_hand(0.9 * y)
+    convergence, magnitude = objective.stft_loss(y_hat[:, 0], y[:, 0])
+    loss = 100 * (y_hat - y).square().mean() + convergence + magnitude
+    loss.backward()
+    norm = torch.sqrt(sum(p.grad.square().sum() for p in by_hand.parameters()))
+    torch.testing.assert_close(results[[0, 4]], torch.stack([loss.detach(), norm]), rtol=1e-12, atol=0)
+    for p, moved in zip(by_hand.parameters(), model.parameters(), strict=True):
+        g = p.grad * min(1.0, 10.0 / (norm + 1e-6)) + 1e-5 * p.detach()  # L2, not decoupled; at the first step both averages are g and g^2
+        torch.testing.assert_close(moved.detach(), p.detach() - 1e-4 * g / (g.abs() + 1e-8), rtol=0, atol=1e-9)
+
+
+def test_clipping_limits_the_gradient(config):
+    model = loop.new_model(0).train()
+    x, y = torch.randn(1, 1, 4410), torch.randn(1, 1, 4410)
+
+    class Still(torch.optim.SGD):
+        def step(self, closure=None):
+            pass
+
+    optimizer = Still(model.parameters(), lr=0.0)
+    norm = loop.train_step(model, loop.Objective(1e6), optimizer, x, y, clip_norm=10.0)[-1].item()
+    clipped = torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
+    assert norm > 20
+    assert clipped.item() == pytest.approx(10.0, rel=0.01)  # the norm of 17.9 million float32 values is itself summed in float32
+
+
+def test_nan_stops_with_a_message_and_keeps_the_checkpoint(config, tmp_path, monkeypatch):
+    poison(monkeypatch, 3)
+    with pytest.raises(loop.TrainingDiverged, match="not a finite number at step 4"):
+        loop.train(config, tmp_path / "run")
+    kept = weights(tmp_path / "run")
+    assert kept["state"]["step"] == 2
+    assert all(torch.isfinite(v).all() for v in kept["model"].values())
+
+
+def test_minutes_end_a_piece(small_training, tmp_path):
+    piece = loop.train(small_training, tmp_path / "run", minutes=1e-6)
+    assert piece.ran_steps == 1 and not (tmp_path / "run" / "finished.json").exists()
+    assert loop.train(small_training, tmp_path / "run").step == 4 and (tmp_path / "run" / "finished.json").exists()
+
+
+def test_a_checkpoint_comes_in_time(small_training, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+
+    def crash(step, values):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(dataclasses.replace(small_training, checkpoint_every=100), tmp_path / "run", on_step=crash)
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["state"]["step"] == 3
+
+
+def test_a_step_that_is_not_finite_is_told_when_it_is_read(small_training, tmp_path, monkeypatch):
+    poison(monkeypatch, 2)
+    with pytest.raises(loop.TrainingDiverged, match="not a finite number at step 3"):
+        loop.train(dataclasses.replace(small_training, log_every=10), tmp_path / "run")
+    kept = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert kept["state"]["step"] == 2 and all(torch.isfinite(v).all() for v in kept["model"].values())
+
+
+def test_patience_stops_early(config, tmp_path, monkeypatch):
+    rising = iter(range(1, 100))
+    monkeypatch.setattr(loop, "validate", lambda *a: dict.fromkeys(LOSS_NAMES, float(next(rising))))
+    result = loop.train(dataclasses.replace(config, steps=50, validate_every=1, patience=3), tmp_path / "run")
+    assert (result.stopped_early, result.best_step, result.step) == (True, 1, 4)
+    assert files.read_json(tmp_path / "run" / "finished.json")["stopped_early"]
+
+
+def test_validation_leaves_the_model_as_it_was(config):
+    model = loop.new_model(0).train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    x = torch.randn(3, 1, 4410)
+    one = loop.validate(model, loop.Objective(), x, x * 0.9, batch_size=2)
+    two = loop.validate(model, loop.Objective(), x, x * 0.9, batch_size=3)
+    assert model.training
+    assert_same(before, dict(model.state_dict()))
+    assert one["mse_loss"] == pytest.approx(two["mse_loss"], rel=1e-5)  # a mean over crops, however they are batched
+
+
+def test_smoothing():
+    np.testing.assert_allclose(log.smooth(np.full(20, 3.0)), 3.0)
+    np.testing.assert_allclose(log.smooth(np.array([1.0, 5.0]), 0.5), [1.0, (0.25 * 1 + 0.5 * 5) / 0.75])
+
+
+def test_inference(config, tmp_path, speech):
+    result = loop.train(config, tmp_path / "run")
+    model = systems.load_model(result.best)
+    assert not model.training
+    y = speech[:20000].astype(np.float32)
+    made = systems.all_systems(model, y)
+    low = resampling.degrade(y)
+    np.testing.assert_array_equal(made["low"], low)
+    np.testing.assert_array_equal(made["unet"], systems.super_resolve(model, low))
+    assert {k: len(v) for k, v in made.items()} == {"low": 10000, "kaiser_fast": 20000, "kaiser_best": 20000, "unet": 20000}
+    assert not np.array_equal(made["kaiser_fast"], made["kaiser_best"])
+
+
+def test_exported_weights_are_the_network_in_half_precision(config, tmp_path, speech):
+    """Read back they give the same figures to a hundredth of a decibel, and tell what they were trained on."""
+    result = loop.train(config, tmp_path / "run", commit="abc")
+    systems.export_weights(result.best, tmp_path / "weights" / "unet.safetensors")
+    y = speech[:40000].astype(np.float32)
+    full, half = (
+        systems.all_systems(systems.load_model(file), y)["unet"] for file in (result.best, tmp_path / "weights" / "unet.safetensors")
+    )
+    assert not np.array_equal(full, half)
+    one, two = metrics.evaluate(full, y), metrics.evaluate(half, y)
+    assert all(abs(one[k] - two[k]) < 0.01 for k in one)
+    assert (tmp_path / "weights" / "unet.safetensors").stat().st_size < 0.51 * result.best.stat().st_size
+    about = files.read_json(tmp_path / "weights" / "unet.json")
+    assert about["config"] == dataclasses.asdict(config) and about["commit"] == "abc"
+    assert about["validation"]["best_step"] == result.best_step
+
+
+def test_missing_network_names_the_notebook(tmp_path):
+    with pytest.raises(NotPrepared, match="08_unet_training"):
+        systems.load_model(tmp_path / "best.pt")
