@@ -1,14 +1,12 @@
 """Multi-resolution STFT loss (coursework section 1.14, Table 1) and the training objective.
 
-One resolution compares the magnitudes of two short-time spectra in two ways:
+The loss at one resolution compares the magnitudes of two short-time spectra in two ways:
 
-    spectral convergence   || |Y| - |Y^| ||_F / || |Y| ||_F        where the energy is
-    log magnitude          mean | log|Y| - log|Y^| |               where it is quiet, too
+    spectral convergence   || |Y| - |Y^| ||_F / || |Y| ||_F        dominated by the loud bins
+    log magnitude          mean | log|Y| - log|Y^| |               every bin has the same weight
 
-The first is dominated by the loud bins, the second counts every bin alike, so the faint band
-above 11 kHz weighs as much as the voice. Three window lengths are averaged, for one alone could
-be satisfied by a signal that looks wrong at another. Natural logarithm, as in the coursework's program.
-Source: Yamamoto, Song and Kim (2020), "Parallel WaveGAN". Notebooks 06 and 08.
+The means over three resolutions are used, because a signal can have a low loss at one and a high loss at another. The logarithm is the
+natural one. Source: Yamamoto, Song and Kim (2020), "Parallel WaveGAN". Notebooks 06 and 08.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from audiosr_lib.base.constants import LOSS_CLAMP
 
 @dataclass(frozen=True)
 class Resolution:
-    """One row of Table 1, in samples."""
+    """Lengths of the transform, the window and the hop in samples: one row of Table 1."""
 
     n_fft: int
     win_length: int
@@ -34,11 +32,9 @@ TABLE_1 = (Resolution(512, 240, 50), Resolution(1024, 600, 120), Resolution(2048
 
 
 def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Tensor:
-    """Magnitude spectrogram ``(B, T) -> (B, n_fft // 2 + 1, 1 + T // hop_length)``.
+    """Return the magnitude spectrogram ``(B, T) -> (B, n_fft // 2 + 1, 1 + T // hop_length)``; ValueError if T <= n_fft // 2.
 
-    Centred frames with reflected edges, the window zero-padded to n_fft as torch.stft does,
-    power clamped at `LOSS_CLAMP` so that the logarithm and the square root stay differentiable.
-    T must exceed n_fft // 2, or the reflection has nothing to reflect (ValueError).
+    The power is clamped at `LOSS_CLAMP`, so that the logarithm and the square root stay differentiable.
     """
     if x.shape[-1] <= n_fft // 2:
         raise ValueError(f"{x.shape[-1]} samples are too few for n_fft = {n_fft}: give more than {n_fft // 2}")
@@ -48,9 +44,9 @@ def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Te
 
 
 class STFTLoss(nn.Module):
-    """Spectral convergence and log-magnitude distance at one resolution.
+    """Spectral convergence, with norms over the whole batch, and log-magnitude distance at one resolution.
 
-    Shape: ``(B, T), (B, T) -> (), ()``. Both are zero for equal signals. The norms of the convergence go over the whole batch.
+    Shape: ``(B, T), (B, T) -> (), ()``.
     """
 
     def __init__(self, resolution: Resolution) -> None:
@@ -68,7 +64,7 @@ class STFTLoss(nn.Module):
 
 
 class MultiResolutionSTFTLoss(nn.Module):
-    """Mean of `STFTLoss` over resolutions: ``(B, T), (B, T) -> (), ()``."""
+    """Means of the two terms of `STFTLoss` over resolutions. Shape: ``(B, T), (B, T) -> (), ()``."""
 
     def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1) -> None:
         super().__init__()
@@ -76,14 +72,14 @@ class MultiResolutionSTFTLoss(nn.Module):
 
     def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if y_hat.shape != y.shape or y.ndim != 2:
-            raise ValueError(f"want two (batch, samples) tensors, got {tuple(y_hat.shape)} and {tuple(y.shape)}")
+            raise ValueError(f"expected two (batch, samples) tensors of one shape, got {tuple(y_hat.shape)} and {tuple(y.shape)}")
         convergences, magnitudes = zip(*(loss(y_hat, y) for loss in self.losses), strict=True)
         return torch.stack(convergences).mean(), torch.stack(magnitudes).mean()
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The four curves of Figures 2.3 and 2.4, each a scalar tensor."""
+    """The loss and its three terms, each a scalar tensor: the curves of Figures 2.3 and 2.4."""
 
     loss: Tensor
     mse_loss: Tensor
@@ -99,9 +95,9 @@ LOSS_NAMES = ("loss", "mse_loss", "spectral_convergence", "log_magnitude")
 
 
 class Objective(nn.Module):
-    """Section 2.5: ``mse_weight * MSE + spectral convergence + log magnitude``.
+    """The training loss of section 2.5, ``mse_weight * MSE + spectral convergence + log magnitude``.
 
-    Shape: ``(B, 1, T), (B, 1, T) -> LossTerms``. `mse_loss` is reported without its weight.
+    Shape: ``(B, 1, T), (B, 1, T) -> LossTerms``. The term `mse_loss` is not multiplied by its weight.
     """
 
     def __init__(self, mse_weight: float = 100.0) -> None:

@@ -1,12 +1,12 @@
-"""Objective measures of section 2.7, and how sure one can be of their means.
+"""Objective measures of section 2.7, and statistics that compare systems by them.
 
     SNR      10 log10( ||y||^2 / ||y - y^||^2 )                        dB, higher is better
-    SI-SDR   the same after the best gain on y, so level errors do not count
+    SI-SDR   the same after the best gain on y, so errors of level do not count
     LSD      mean over frames of sqrt( mean over bins of (log|Y|^2 - log|Y^|^2)^2 ), lower is better
 
-LSD depends on conventions that papers seldom state: here power spectra with 2048 bins and hop 512, centred Hann
-frames, power clamped at 1e-8 (signals in [-1, 1]). The coursework's numbers fit the natural logarithm, the field's log10; one is
-ln 10 = 2.3026 times the other. NumPy only; signals ``(T,)`` at 44.1 kHz. Notebooks 06 and 10.
+LSD depends on conventions that papers seldom state. Here: centred Hann frames of 2048 samples with hop 512, power clamped at 1e-8,
+signals in [-1, 1]. The coursework's numbers fit the natural logarithm, which gives ln 10 = 2.3026 times the values of the usual log10.
+Signals ``(T,)`` at 44.1 kHz. Notebooks 06 and 10.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from audiosr_lib.base.constants import SR_HIGH, SR_LOW
 N_FFT, HOP_LENGTH = 2048, 512
 LN10 = float(np.log(10.0))
 MEASURES = ("snr_db", "si_sdr_db", "lsd_ln", "lsd_log10", "lsd_low_log10", "lsd_high_log10")
-HIGHER_IS_BETTER = {"snr_db", "si_sdr_db", "snr_pass_db", "visqol"}  # of all others, lower
+HIGHER_IS_BETTER = {"snr_db", "si_sdr_db", "snr_pass_db", "visqol"}  # for all other measures, lower is better
 
 
 def _check(y_hat: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if y_hat.shape != y.shape or y.ndim != 1:
-        raise ValueError(f"want two mono signals of one length, got {y_hat.shape} and {y.shape}")
+        raise ValueError(f"expected two mono signals of one length, got {y_hat.shape} and {y.shape}")
     if not (np.isfinite(y_hat).all() and np.isfinite(y).all()):
-        raise ValueError("a signal has NaN or infinite samples")
+        raise ValueError("a signal has NaN or infinite samples: all must be finite")
     return np.asarray(y_hat, np.float64), np.asarray(y, np.float64)
 
 
 def snr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
-    """Signal-to-noise ratio in dB; inf for equal signals, ValueError for a silent target.
+    """Return the signal-to-noise ratio in dB; inf for equal signals, ValueError for a silent target.
 
     Source: coursework section 2.7. Oracle: auraloss.time.SNRLoss. Notebook 06.
     """
@@ -47,7 +47,7 @@ def snr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
 
 
 def si_sdr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB: SNR against the multiple of y nearest to y_hat.
+    """Return the scale-invariant signal-to-distortion ratio in dB: the SNR against the multiple of y nearest to y_hat.
 
     Source: Le Roux et al. (2019). Oracle: auraloss.time.SISDRLoss. Notebook 06.
     """
@@ -59,7 +59,7 @@ def si_sdr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
 
 
 def log_power(x: np.ndarray) -> np.ndarray:
-    """log10 of the clamped power spectrogram, ``(T,) -> (1025, M)``."""
+    """Return log10 of the clamped power spectrogram, ``(T,) -> (1025, M)``."""
     return spectral.power_db(spectral.stft(x, n_fft=N_FFT, hop_length=HOP_LENGTH)) / 10.0
 
 
@@ -68,12 +68,13 @@ def _lsd(difference: np.ndarray) -> float:
 
 
 def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[float, float] | None = None) -> float:
-    """Log-spectral distance, in units of log_base of power.
+    """Return the log-spectral distance in units of log_base of power.
 
     Parameters
     ----------
-    y_hat, y : (T,) with T > 1024. base : of the logarithm; 10 for the field's convention, e for the coursework's.
-    band_hz : restrict the mean over bins to low <= f < high.
+    y_hat, y : (T,) with T > 1024.
+    base : base of the logarithm; usually 10, e in the coursework.
+    band_hz : (low, high) restricts the mean over bins to low <= f < high.
 
     Source: coursework section 2.7. Oracle: librosa.stft and the formula. Notebook 06.
     """
@@ -86,7 +87,7 @@ def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[
 
 
 def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """All of `MEASURES` for one utterance; the bands meet at 11.025 kHz, the Nyquist frequency of the input."""
+    """Return all of `MEASURES` for one utterance; the low band ends at 11.025 kHz, the Nyquist frequency of the input."""
     y_hat, y = _check(y_hat, y)
     difference = log_power(y) - log_power(y_hat)
     high = spectral.bin_frequencies(N_FFT, SR_HIGH) >= SR_LOW / 2
@@ -101,12 +102,12 @@ def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
     }
 
 
-VISQOL_RATE = 48000  # Hz, of its audio mode
-VISQOL_SECONDS = 1.2  # it compares patches of half a second and wants more than one
+VISQOL_RATE = 48000  # sample rate of ViSQOL's audio mode in Hz
+VISQOL_SECONDS = 1.2  # shortest signal: ViSQOL compares patches of half a second and needs more than one
 
 
 def has_visqol() -> bool:
-    """Whether ViSQOL is installed: it is optional, for a part of it must be compiled."""
+    """Return whether ViSQOL is installed; it is optional because its installation needs a compiler."""
     return importlib.util.find_spec("visqol") is not None
 
 
@@ -120,17 +121,18 @@ def _visqol():
 
 
 def visqol(y_hat: np.ndarray, y: np.ndarray) -> float:
-    """Predicted mean opinion score of y_hat beside y, 1 (bad) to about 4.7 (no difference): ViSQOL in its audio mode.
+    """Return the mean opinion score that ViSQOL's audio mode predicts for y_hat, from 1 (bad) to about 4.7 (equal to y).
 
-    A model of hearing compares the two in 32 bands up to 20 kHz, then maps the similarity to listeners' scores of coded music.
+    ViSQOL compares the two in 32 bands up to 20 kHz and maps the similarity to listeners' scores of coded music.
 
     Parameters
     ----------
-    y_hat, y : (T,) at 44.1 kHz, at least `VISQOL_SECONDS` long; brought to 48 kHz here.
+    y_hat, y : (T,) at 44.1 kHz, at least `VISQOL_SECONDS` long.
 
     Raises
     ------
-    ValueError : shorter signals. ImportError : visqol-python is not installed.
+    ValueError : if the signals are shorter.
+    ImportError : if visqol-python is not installed.
 
     Source: Hines et al. (2015), Chinen et al. (2020). Notebook 11.
     """
@@ -146,23 +148,22 @@ def visqol(y_hat: np.ndarray, y: np.ndarray) -> float:
 def bootstrap_interval(
     values: np.ndarray, *, groups: np.ndarray | None = None, resamples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean.
+    """Return the ends of the percentile bootstrap interval of a mean; ValueError if there is no value or one is not finite.
 
     Parameters
     ----------
-    values : (n,), one a case. groups : (n,) labels; whole groups (speakers) are drawn if given, else single cases.
-        Utterances of one speaker resemble each other, so with many speakers the former is the honest choice;
-        with three it has three numbers to draw from, and tells little.
-
-    Raises
-    ------
-    ValueError : no values, or values that are not finite.
+    values : (n,).
+    groups : (n,) labels; if given, whole groups are drawn instead of single values. Utterances of one speaker are alike, so draw
+        whole speakers if there are many. With three speakers the interval is unreliable.
+    resamples : number of draws.
+    level : probability of the interval.
+    seed : of the random draws.
 
     Source: Efron (1979). Oracle: scipy.stats.bootstrap. Notebook 10.
     """
     values = np.asarray(values, dtype=np.float64)
     if not len(values) or not np.isfinite(values).all():
-        raise ValueError("an interval needs at least one value, all finite")
+        raise ValueError(f"an interval needs at least one value, all finite; got {np.isfinite(values).sum()} finite of {len(values)}")
     rng = np.random.default_rng(seed)
     if groups is None:
         sums, counts = values, np.ones(len(values))
@@ -175,32 +176,27 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def paired_difference(
-    frame: pd.DataFrame,
-    measure: str,
-    system: str,
-    against: str,
-    *,
-    key: str = "utterance",
-    by_speaker: bool = False,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict | None:
-    """Compare two systems on the same utterances; None if fewer than two have both.
+def paired_difference(frame: pd.DataFrame, measure: str, system: str, against: str, *, key: str = "utterance",
+                      by_speaker: bool = False, resamples: int = 2000, seed: int = 0) -> dict | None:  # fmt: skip
+    """Return statistics of the difference of two systems on the same utterances; None if fewer than two utterances have both.
 
     Parameters
     ----------
-    frame : one row an utterance and system, with the columns `key`, "speaker", "system" and `measure`.
+    frame : one row per utterance and system, with the columns `key`, "speaker", "system" and `measure`.
     measure : the column to compare.
     system, against : names in the column "system"; the difference is the first minus the second.
-    key : column that tells utterances apart.
-    by_speaker : draw whole speakers for the interval, not utterances.
+    key : column that identifies an utterance.
+    by_speaker : draw whole speakers, not utterances, for the interval low .. high.
     resamples, seed : of the bootstrap.
 
     Returns
     -------
-    measure, system, against, the number of utterances, mean difference with its 95 % interval low .. high, p of Wilcoxon's signed-rank
-    test, the share of utterances on which `system` is better, the number of speakers and the 95 % t interval over their means.
+    dict with measure, system, against and
+    utterances, speakers : their numbers.
+    mean, low, high : mean difference and its 95 % bootstrap interval.
+    p_wilcoxon : p-value of Wilcoxon's signed-rank test.
+    share_better : share of the utterances on which `system` is better.
+    low_speakers, high_speakers : 95 % t interval of the mean over the speakers' means.
 
     Source: Wilcoxon (1945). Oracle: scipy.stats. Notebooks 10 and 11.
     """
@@ -227,8 +223,8 @@ def decision(comparison: dict | pd.Series, negligible: float = 0.0) -> str:
 
     Parameters
     ----------
-    comparison : its measure, mean, low and high.
-    negligible : a mean difference below this size does not matter, in the unit of the measure.
+    comparison : has at least the measure, mean, low and high.
+    negligible : a decided mean difference below this size is negligible, in the unit of the measure.
     """
     if comparison["low"] <= 0 <= comparison["high"]:
         return "not decided"

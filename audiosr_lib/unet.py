@@ -1,15 +1,13 @@
 """The coursework's 1-D U-Net (section 2.4 and Appendix A).
 
-The network is an *enhancer*: it takes speech that has already been interpolated to
-the target rate, and adds what the interpolation could not know. Seven times a block of
-two convolutions halves the time axis and (all but the last time) doubles the channels;
-seven times a block upsamples linearly, joins the matching encoder output and convolves.
-A last 1x1 convolution makes one channel, and the input is added back: what the network learns is the
-difference to the Kaiser interpolation.
+The input is speech that has been interpolated to the target rate; the network learns the difference between it and the target.
+Seven encoder blocks of two convolutions halve the time axis and, except for the last, double the channels. Seven decoder
+blocks upsample linearly, concatenate the encoder output of the same length and apply two convolutions. A convolution of width 1 makes
+one channel, to which the input is added.
 
-Two remarks on the source. The printed program's block ends, at a page break, with a batch norm, and
-the text describes only the first ReLU; a second one, as in the U-Net it follows (Ronneberger et al.,
-2015), is assumed: it has no parameters, so their number cannot tell. One class is spelt in two ways; that is mended.
+In the printed program a block ends, at a page break, with a batch norm, and the text describes only the first ReLU. This module assumes
+a second ReLU, as in the U-Net that the coursework follows (Ronneberger et al., 2015); a ReLU has no parameters, so the printed number
+of parameters fits both readings. The printed program also spells the name of one class in two ways.
 """
 
 from __future__ import annotations
@@ -20,11 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHANNELS = (16, 32, 64, 128, 256, 512, 1024, 1024)  # encoder outputs, top to bottom
+CHANNELS = (16, 32, 64, 128, 256, 512, 1024, 1024)  # of the encoder outputs, top to bottom
 
 
 class ConvBlock(nn.Sequential):
-    """Two times (convolution of width 3, batch norm, ReLU); the second may stride.
+    """A convolution of width 3, batch norm and ReLU, twice; the stride applies to the second convolution.
 
     Shape: ``(B, in_channels, T) -> (B, out_channels, ceil(T / stride))``.
     """
@@ -41,10 +39,10 @@ class ConvBlock(nn.Sequential):
 
 
 class UpBlock(nn.Module):
-    """Linear upsampling by two, joined with the encoder's output, then a `ConvBlock`.
+    """Linear upsampling by two, concatenation with the encoder output, then a `ConvBlock`.
 
-    Shape: ``(B, C, T), (B, S, T') -> (B, out_channels, T')`` with ``C + S = in_channels``
-    and T' = 2T or 2T - 1: an odd length was halved upwards, so one sample is cropped, the first, as in Appendix A.
+    Shape: ``(B, C, T), (B, S, T') -> (B, out_channels, T')`` with ``C + S = in_channels`` and T' = 2T or 2T - 1. The encoder halves an odd
+    length upwards, so for T' = 2T - 1 the first sample is cropped, as in Appendix A.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -60,10 +58,9 @@ class UpBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """Enhance interpolated audio: ``(B, 1, T) -> (B, 1, T)`` for any T >= 1.
+    """The U-Net that adds the missing band to interpolated waveforms at the target rate. It has 17,850,593 parameters.
 
-    Input and output are waveforms at the target rate, nominally in [-1, 1].
-    17,850,593 parameters. Source: coursework section 2.4, Appendix A. Notebook 08.
+    Shape: ``(B, 1, T) -> (B, 1, T)`` for any T >= 1. Source: coursework section 2.4, Appendix A. Notebook 08.
     """
 
     def __init__(self) -> None:
@@ -80,18 +77,17 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 3 or x.shape[1] != 1:
-            raise ValueError(f"UNet wants (batch, 1, samples), got {tuple(x.shape)}")
+            raise ValueError(f"expected an input of shape (batch, 1, samples), got {tuple(x.shape)}")
         h = self.inp(x)  # (B, 16, T)
-        skips = [h]
+        skips = []
         for block in self.down:
-            h = block(h)  # (B, C, ceil(T / 2^level))
             skips.append(h)
-        skips.pop()  # the bottom is not its own skip
+            h = block(h)  # (B, C, ceil(T / 2^level))
         for block in self.up:
             h = block(h, skips.pop())
         return x + self.final(h)  # (B, 1, T)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable scalars in `model`."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,4 +1,4 @@
-"""Everything that ./run_all.sh --test runs. Every part runs, whatever failed before it, and a table at the end sums them up."""
+"""The tests that ./run_all.sh --test runs. Every part runs even if an earlier part fails, and a table at the end shows the results."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ IN_BROWSER = os.path.join("tests", "browser")
 
 @dataclass(frozen=True)
 class Part:
-    """How one part of the tests ended."""
+    """The result of one part of the tests."""
 
     name: str
-    status: int  # of its process; 0 is success
-    closing: str  # its last line
+    status: int  # exit status of its process; 0 is success
+    closing: str  # last line of its output
     seconds: float = 0.0
 
 
 def run_part(name: str, command: list[str], environment: dict[str, str]) -> Part:
-    """Run a command, pass its output on, and return how it ended."""
+    """Return the result of a command; print its output meanwhile."""
     print(f"--- {name}", flush=True)
     started, closing = time.perf_counter(), ""
     with subprocess.Popen(
@@ -39,9 +39,9 @@ def run_part(name: str, command: list[str], environment: dict[str, str]) -> Part
 
 
 def run_suite() -> int:
-    """Run pytest, the smoke profile, the browser tests on its report and nbval on its notebooks; return 0 if all passed, else 1.
+    """Run pytest, the smoke profile, the browser tests on its report and nbval on its notebooks; return 0 if all pass, otherwise 1.
 
-    nbval runs the notebooks again: the second run must print what the first did.
+    nbval runs the notebooks a second time and compares the outputs with those of the smoke run.
     """
     from audiosr_lib.teaching.interactive import STATIC
 
@@ -61,7 +61,7 @@ def run_suite() -> int:
         nbval = [*PYTEST, "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize, *notebooks]
         parts.append(run_part("notebooks", nbval, environment))
     else:
-        parts.append(Part("notebooks", 1, "not run: the smoke run made no record"))
+        parts.append(Part("notebooks", 1, "not run: the smoke run has made no record"))
     print()
     for part in parts:
         print(f"{part.name:<15}{'passed' if part.status == 0 else 'FAILED':<8}{part.seconds:6.0f} s  {part.closing}")

@@ -40,7 +40,7 @@ def test_parts_of_a_batch_make_the_batch(small_training):
         shares = [Crops(split, 6, 4410, 1, (r, 3)).batch(step) for r in range(3)]
         for side in (0, 1):
             np.testing.assert_array_equal(np.concatenate([s[side] for s in shares]), whole.batch(step)[side])
-    with pytest.raises(ValueError, match="no 4 equal parts"):
+    with pytest.raises(ValueError, match="cannot be split equally among 4 processes"):
         Crops(split, 6, 4410, 1, (0, 4))
 
 

@@ -74,7 +74,7 @@ def test_unknown_split_and_corpus(prepared):
         PairedSplit(prepared.name, "dev")
     with pytest.raises(NotPrepared, match=r"'vctk' is not prepared on this machine\. Run notebook 07_data_preparation"):
         PairedSplit("vctk", "train")
-    with pytest.raises(NotPrepared, match=r"'klettres' is not prepared .*only tested on, in notebook 11: \./run_all\.sh --only 11"):
+    with pytest.raises(NotPrepared, match=r"'klettres' is not prepared .*used only for testing, in notebook 11: \./run_all\.sh --only 11"):
         PairedSplit("klettres", "test")
 
 
@@ -166,12 +166,12 @@ def test_shorter_utterances_are_counted_and_not_drawn(train):
 
 @pytest.mark.parametrize("length", [0, -2])
 def test_a_crop_has_samples(train, length):
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(ValueError, match=f"must be even and at least 2 samples, got {length}"):
         Crops(train, 1, length, seed=0)
 
 
 def test_odd_crops_are_refused(train):
-    with pytest.raises(ValueError, match="crop_length 2001 is odd"):
+    with pytest.raises(ValueError, match="must be even and at least 2 samples, got 2001"):
         Crops(train, 2, 2001, seed=0)
 
 

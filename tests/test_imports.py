@@ -1,4 +1,4 @@
-"""The library is a house of small rooms: imports go one way, from the ground and the science to the study on top."""
+"""The structure of the library: the modules of each subpackage and the direction of imports."""
 
 import ast
 import subprocess
@@ -11,14 +11,14 @@ from audiosr_lib.base import paths
 
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
 SCIENCE = ("signals", "spectral", "resampling", "metrics", "losses", "unet")
-# What each wing may import besides itself.
+# The wings that each wing (a subpackage, or the modules of SCIENCE) may import besides itself.
 ALLOWED = {
     "base": set(),
     "science": {"base"},
     "data": {"base", "science"},
     "training": {"base", "science", "data"},
     "inference": {"base", "science"},
-    "claims": {"base"},  # it reads records, and knows no network and no recording
+    "claims": {"base"},  # it only reads records
     "teaching": {"base", "science", "claims"},
     "study": {"base", "science", "data", "training", "inference", "claims", "teaching"},
 }

@@ -261,7 +261,7 @@ def test_the_table_tells_where_it_is_shown(folder):
     )
     assert table["cell"].tolist() == ["10_x [7]", "11_test [0]"]
     assert table["verdict"].tolist() == [REPRODUCED, REPRODUCED]
-    with pytest.raises(ValueError, match="no verdict"):
+    with pytest.raises(ValueError, match="unknown verdict"):
         judging.verdicts([Claim("c", "1", "t", "p", lambda e: Judgement("x", "perhaps"))], folder)
 
 

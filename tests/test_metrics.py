@@ -1,4 +1,4 @@
-"""SNR, SI-SDR, LSD and the bootstrap against auraloss, librosa and SciPy.
+"""SNR, SI-SDR, LSD, the bootstrap and the comparison of systems against auraloss, librosa and SciPy.
 
 Tolerances: 1e-4 dB against auraloss, which computes in float32 and adds an epsilon; 1e-9 against float64 oracles.
 """
@@ -6,6 +6,7 @@ Tolerances: 1e-4 dB against auraloss, which computes in float32 and adds an epsi
 import auraloss
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import torch
@@ -40,7 +41,7 @@ def test_si_sdr_is_auraloss(pair):
 def test_snr_closed_forms(speech):
     assert metrics.snr_db(0.5 * speech, speech) == pytest.approx(20 * np.log10(2))
     assert metrics.snr_db(speech, speech) == np.inf
-    assert metrics.si_sdr_db(0.5 * speech, speech) > 250  # scale does not count, but for rounding
+    assert metrics.si_sdr_db(0.5 * speech, speech) > 250  # scale does not count, except for rounding
     assert metrics.si_sdr_db(np.zeros_like(speech), speech) == -np.inf
 
 
@@ -107,6 +108,82 @@ def test_bootstrap_over_groups_is_wider_when_groups_differ():
     low_single, high_single = metrics.bootstrap_interval(values)
     assert high - low > 3 * (high_single - low_single)
     assert metrics.bootstrap_interval(values, groups=groups) == (low, high)  # the same seed, the same interval
+
+
+def results(values: dict[str, dict[str, float]], measure: str = "lsd_log10") -> pd.DataFrame:
+    """Return a table as in notebook 10, shuffled; the speaker of an utterance is its first letter."""
+    rows = [{"utterance": u, "speaker": u[0], "system": s, measure: v} for s, column in values.items() for u, v in column.items()]
+    return pd.DataFrame(rows).sample(frac=1.0, random_state=0)
+
+
+@pytest.fixture
+def two_systems():
+    """A measure of two systems on 24 utterances, the differences, and the speakers. Utterances differ more than systems."""
+    rng = np.random.default_rng(5)
+    names = [f"{speaker}{i}" for i in range(8) for speaker in "abc"]
+    hard = rng.normal(0, 5, 24)
+    unet, kaiser = hard + rng.normal(-0.5, 1.0, 24), hard + rng.normal(0, 0.1, 24)
+    return dict(zip(names, unet, strict=True)), dict(zip(names, kaiser, strict=True)), unet - kaiser, np.array([n[0] for n in names])
+
+
+@pytest.mark.parametrize("by_speaker", [False, True])
+@pytest.mark.parametrize("measure", ["lsd_log10", "snr_db"])
+def test_paired_difference_is_scipys(two_systems, measure, by_speaker):
+    unet, kaiser, d, speakers = two_systems
+    frame = results({"unet": unet | {"a99": 70.0}, "kaiser": kaiser | {"d1": -70.0}, "other": {"a0": 1.0}}, measure)
+    got = metrics.paired_difference(frame, measure, "unet", "kaiser", by_speaker=by_speaker, resamples=500, seed=3)
+
+    assert (got["measure"], got["system"], got["against"]) == (measure, "unet", "kaiser")
+    assert (got["utterances"], got["speakers"]) == (24, 3)  # a99 and d1 have no partner
+    assert got["mean"] == pytest.approx(d.mean(), rel=1e-12)
+    assert got["p_wilcoxon"] == pytest.approx(scipy.stats.wilcoxon(d).pvalue, rel=1e-12)
+    assert got["share_better"] == np.mean(d > 0 if measure == "snr_db" else d < 0)
+    means = [d[speakers == s].mean() for s in "abc"]
+    wanted = scipy.stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (got["low_speakers"], got["high_speakers"]) == pytest.approx(tuple(wanted), rel=1e-9)
+    order = np.argsort(list(unet))  # the bootstrap draws from the utterances in the order of their names
+    drawn = metrics.bootstrap_interval(d[order], groups=speakers[order] if by_speaker else None, resamples=500, seed=3)
+    assert (got["low"], got["high"]) == pytest.approx(drawn, rel=1e-9)
+    back = metrics.paired_difference(frame, measure, "kaiser", "unet")
+    assert (back["mean"], back["share_better"]) == pytest.approx((-got["mean"], 1 - got["share_better"]))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # of SciPy, for differences that are all 0
+def test_paired_difference_needs_two_pairs():
+    unet = {"a1": 1.0, "a2": 2.0, "b1": 3.0}
+    assert metrics.paired_difference(results({"unet": unet, "kaiser": {"a1": 1.0, "b9": 2.0}}), "lsd_log10", "unet", "kaiser") is None
+    missing = {"a1": 1.0, "a2": np.nan, "b1": np.nan}
+    assert metrics.paired_difference(results({"unet": unet, "kaiser": missing}), "lsd_log10", "unet", "kaiser") is None
+    same = metrics.paired_difference(results({"unet": unet, "kaiser": unet}), "lsd_log10", "unet", "kaiser")
+    assert (same["mean"], same["low"], same["high"], same["p_wilcoxon"], same["share_better"]) == (0, 0, 0, 1, 0)
+    assert np.isnan(same["low_speakers"]) and metrics.decision(same) == "not decided"
+    one = metrics.paired_difference(
+        results({"unet": {"a1": 1.0, "a2": 2.0}, "kaiser": {"a1": 0.0, "a2": 0.0}}), "lsd_log10", "unet", "kaiser"
+    )
+    assert (one["utterances"], one["speakers"]) == (2, 1) and np.isnan([one["low_speakers"], one["high_speakers"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("measure", "mean", "low", "high", "wanted"),
+    [
+        ("snr_db", 1.5, 1.0, 2.0, "better"),
+        ("snr_db", -1.5, -2.0, -1.0, "worse"),
+        ("lsd_log10", 1.5, 1.0, 2.0, "worse"),
+        ("lsd_log10", -1.5, -2.0, -1.0, "better"),
+        ("snr_db", 0.1, 0.05, 0.2, "negligible"),
+        ("lsd_log10", 0.1, 0.05, 0.2, "negligible"),
+        ("lsd_log10", -0.1, -0.2, -0.05, "negligible"),
+        ("snr_db", 0.5, 0.4, 0.6, "better"),  # as large as `negligible`
+        ("snr_db", 1.5, -0.1, 3.0, "not decided"),
+        ("snr_db", 0.1, -0.1, 0.3, "not decided"),
+        ("lsd_log10", 1.5, 0.0, 3.0, "not decided"),
+        ("lsd_log10", -1.5, -3.0, 0.0, "not decided"),
+    ],
+)
+def test_decision(measure, mean, low, high, wanted):
+    comparison = {"measure": measure, "mean": mean, "low": low, "high": high}
+    assert metrics.decision(comparison, negligible=0.5) == metrics.decision(pd.Series(comparison), negligible=0.5) == wanted
+    assert metrics.decision(comparison) != "negligible"
 
 
 def test_levels():

@@ -220,7 +220,7 @@ def test_a_recording_that_may_not_be_read(tmp_path, home, monkeypatch):
 
 def test_speakers_in_no_split_are_listed(home):
     folder = voices(home / "x", 1)
-    task = preparation.Task(str(folder / "ann" / "ann_0.wav"), "n", "nl", None, 0, -1)
+    task = corpora.Recording(folder / "ann" / "ann_0.wav", "n", "nl", None)
     row, x, y = preparation.process(task, KEEP)
     assert row["reason"] == "the speaker is in no split" and x is None and y is None
 
@@ -276,7 +276,7 @@ def test_a_corpus_that_is_only_tested_on(only_tested):
     test = PairedSplit("klettres", "test")
     assert len(test) == 4 and set(test.by_speaker()) == {"en", "ru"} and len(test.read(0)[0]) == round(0.6 * SR)
     for split in ("train", "validation"):
-        with pytest.raises(ValueError, match=f"'klettres' has no split '{split}': it is only tested on, never trained on"):
+        with pytest.raises(ValueError, match=f"'klettres' has no split '{split}': choose one of test$"):
             PairedSplit("klettres", split)
 
 

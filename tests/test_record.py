@@ -87,7 +87,7 @@ def test_verify_finds_what_was_changed(run):
     (folder / "figure-1.2.png").unlink()
     (folder / "stray.txt").write_text("x")
     problems = record.verify(folder)
-    assert problems == ["figure-1.2.png is missing", "table-2.csv is not the file of the manifest", "stray.txt is not in the manifest"]
+    assert problems == ["figure-1.2.png is missing", "table-2.csv was changed", "stray.txt is not in the manifest"]
 
 
 def test_a_report_made_of_the_record_is_no_stray_file(run):
@@ -149,7 +149,7 @@ def test_bad_parameters_and_clips(run):
         Run.open("x", profile="smoke", device="tpu")
     with pytest.raises(ValueError, match="smaller shared gain"):
         run.clip(np.full(100, 1.5), 44100, "loud", "too loud")
-    with pytest.raises(ValueError, match="under 10 s"):
+    with pytest.raises(ValueError, match="at most 10 s"):
         run.clip(np.zeros(44100 * 11), 44100, "long", "too long")
 
 

@@ -337,7 +337,7 @@ def test_the_command_says_where_the_report_is(folder, monkeypatch, capsys):
 
 def test_a_file_that_was_changed_or_is_no_notebook(folder):
     (folder / "table-2.csv").write_text("a\n")
-    with pytest.raises(ReportError, match=r"table-2\.csv is not the file of the manifest"):
+    with pytest.raises(ReportError, match=r"table-2\.csv was changed"):
         report.build(folder)
     (folder / "broken.ipynb").write_text("{}")
     with pytest.raises(ReportError, match=r"broken\.ipynb cannot be read"):

@@ -26,13 +26,13 @@ def script(*arguments, **environment):
         (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
-        (["--corpus", "klettres"], "'klettres' is only tested on, never trained on: choose tuxpaint, vctk, synthetic or a folder"),
+        (["--corpus", "klettres"], "'klettres' is for testing only, not for training: choose tuxpaint, vctk, synthetic or a folder"),
         (["--seed", "-1"], "not a whole number"),
         (["--only", "99"], "'02'"),
-        (["--from", "02", "--only", "03"], "exclude each other"),
+        (["--from", "02", "--only", "03"], "--only: not allowed with argument --from"),
         (["--minutes", "0"], "--minutes must be a positive number, got '0'"),
         (["--minutes", "soon"], "must be a positive number, got 'soon'"),
-        (["--minutes", "5", "--from", "02"], "--minutes only trains"),
+        (["--minutes", "5", "--from", "02"], "--from: not allowed with argument --minutes"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["--prof", "smoke"], "unrecognized arguments"),
     ],
@@ -293,7 +293,7 @@ def test_minutes_train_a_piece_and_the_study_takes_what_was_trained(study, tmp_p
     training = paths.build("smoke") / "training"
     assert study("--minutes", "0.0001") == 0
     said = capsys.readouterr().out
-    assert "Step 1 of 3" in said and "Not finished: the same command goes on." in said
+    assert "Step 1 of 3" in said and "Not finished: repeat the command to continue." in said
     assert study("--minutes", "5") == 0
     assert "Training is finished" in capsys.readouterr().out and (training / "finished.json").exists()
     trained = (training / "last.pt").read_bytes()

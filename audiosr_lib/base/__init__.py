@@ -1,4 +1,4 @@
-"""Ground rooms: constants, labels, errors, the device, the notebook kernel, paths, files, profiles and provenance.
+"""Modules that every subpackage may import: constants, labels, errors, the device, paths, files, profiles, provenance, the notebook kernel.
 
-These modules import nothing of the study but each other. Every wing may use them.
+They import only each other and nothing else of the library.
 """

@@ -1,4 +1,4 @@
-"""The device that networks run on."""
+"""The device on which networks run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 class NoGPU(StudyError):
-    """CUDA was asked for on a machine without it."""
+    """CUDA is requested on a machine without a CUDA GPU."""
 
 
 def device_for(wanted: str) -> str:
@@ -16,19 +16,19 @@ def device_for(wanted: str) -> str:
 
     Parameters
     ----------
-    wanted : "auto" (CUDA where there is a GPU), "cpu" or "cuda".
+    wanted : "auto" (CUDA if there is a GPU), "cpu" or "cuda".
 
     Raises
     ------
-    NoGPU : "cuda" was asked for and there is no GPU.
+    NoGPU : `wanted` is "cuda" and there is no GPU.
     """
     import torch
 
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU or driver was found"
-        raise NoGPU(f"--device cuda: no CUDA GPU, {why}. Use --device cpu, or auto, which takes a GPU where there is one.")
+        raise NoGPU(f"--device cuda: no CUDA GPU is available ({why}). Use --device cpu, or auto, which uses a GPU if there is one.")
     if not available or wanted == "cpu":
         return "cpu"
-    torch.backends.cudnn.allow_tf32 = False  # the rounding of TF32 fills near-silent bins, and LSD measures them
+    torch.backends.cudnn.allow_tf32 = False  # TF32 rounding adds noise to near-silent bins, which LSD measures
     return "cuda"

@@ -1,9 +1,9 @@
-"""Errors that a user can cause or mend. Their messages say what is wrong and what to do, and commands print them without a traceback."""
+"""Errors that a user can cause or fix. The message says what is wrong and what to do; the commands print it without a traceback."""
 
 
 class StudyError(RuntimeError):
-    """Base class of the study's own errors."""
+    """Base class of the errors that this library defines."""
 
 
 class NotPrepared(StudyError):
-    """Something that an earlier step makes is missing; the message names the step."""
+    """The output of an earlier step is missing; the message names the step."""

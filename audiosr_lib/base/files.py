@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one: aside first, then renamed."""
+"""Reading and writing files. A file is written under a temporary name and then renamed, so it is never seen incomplete."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CHUNK = 1 << 20
-
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `target` if the block succeeds and is removed if it does not."""
+    """Yield a temporary path to write to. It is renamed to `target` if the block succeeds and removed if it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".part")
     try:
@@ -26,7 +24,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """A new, empty folder to fill; it takes the place of `target` if the block succeeds and is removed if it does not."""
+    """Yield a new, empty folder. It replaces `target` if the block succeeds and is removed if it fails."""
     new, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -43,37 +41,34 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a file or folder to NAME.old, NAME.old-2 and so on, the first that is free, and return where it is now."""
+    """Rename a file or folder to the first free name of NAME.old, NAME.old-2, NAME.old-3 ..., and return its new path."""
     candidates = [path.with_name(f"{path.name}.old{f'-{n}' if n > 1 else ''}") for n in range(1, 1000)]
-    target = next(c for c in candidates if not c.exists())
-    return path.rename(target)
+    return path.rename(next(c for c in candidates if not c.exists()))
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, by `atomic_write`."""
     with atomic_write(target) as path:
         path.write_text(text, encoding="utf-8")
 
 
 def write_json(target: Path, content: dict) -> None:
-    """Write indented JSON, whole or not at all."""
+    """Write indented JSON, by `atomic_write`."""
     write_text(target, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict:
+    """Return the content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def copy_stream(target: Path, source) -> None:
-    """Copy a binary file object to `target`, whole or not at all."""
+    """Copy a binary file object to `target`, by `atomic_write`."""
     with atomic_write(target) as path, open(path, "wb") as out:
-        shutil.copyfileobj(source, out, CHUNK)
+        shutil.copyfileobj(source, out)
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 of a file in hex."""
     with open(path, "rb") as f:
-        while block := f.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(f, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Names of systems and measures as readers see them. Figures, tables, claims and pages take their words from here."""
+"""Display names of systems and measures for figures, tables, claims and pages."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ WORDS = {k: v for k, v in LABELS.items() if "_" in k or k == "unet"} | VARIANTS 
 
 
 def words(name: str) -> str:
-    """Return a name of a table in words: "resampy, kaiser_fast" becomes "resampy, Kaiser fast"."""
+    """Return `name` with its identifiers replaced by display names: "resampy, kaiser_fast" becomes "resampy, Kaiser fast"."""
     return re.sub(r"\b[a-z]\w*", lambda found: WORDS.get(found[0], found[0]), name)

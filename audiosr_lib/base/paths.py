@@ -1,7 +1,6 @@
-"""Where the study keeps its files, found from the package and not from the working directory.
+"""The folders of the study. They do not depend on the working directory, which papermill and nbval set differently.
 
-papermill runs a notebook in the caller's directory, nbval in the notebook's: neither may matter.
-AUDIOSR_HOME moves everything that is written (data, build, figures) elsewhere; the tests use it.
+The environment variable AUDIOSR_HOME names another folder for everything that is written: data, build and figures.
 """
 
 from __future__ import annotations
@@ -13,46 +12,46 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:
-    """Folder that holds data/, build/ and figures/: the repository unless AUDIOSR_HOME names another."""
+    """Return the folder that holds data/, build/ and figures/: AUDIOSR_HOME if it is set, else the repository."""
     return Path(os.environ.get("AUDIOSR_HOME") or REPOSITORY).resolve()
 
 
 def registry_file() -> Path:
-    """The corpus registry, data/corpora.toml, always the repository's own."""
+    """Return the path of the corpus registry, data/corpora.toml in the repository."""
     return REPOSITORY / "data" / "corpora.toml"
 
 
 def notebooks() -> list[Path]:
-    """The study's notebooks in reading order."""
+    """Return the paths of the notebooks in reading order."""
     return sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def raw(corpus: str) -> Path:
-    """Recordings as they were fetched."""
+    """Return the folder of the fetched recordings of a corpus."""
     return home() / "data" / "raw" / corpus
 
 
 def prepared(corpus: str) -> Path:
-    """Aligned pairs of a corpus."""
+    """Return the folder of the prepared pairs of a corpus."""
     return home() / "data" / "prepared" / corpus
 
 
 def build(profile: str) -> Path:
-    """Working files of a run: training log, checkpoints, logs, and the record being made."""
+    """Return the folder of a run's working files: checkpoints, logs and the unfinished record."""
     return home() / "build" / profile
 
 
 def staging(profile: str) -> Path:
-    """The record while it is being made; it becomes `figures(profile)` when it is whole."""
+    """Return the folder of the unfinished record. Publishing copies it to `figures(profile)`."""
     return build(profile) / "record"
 
 
 def figures(profile: str) -> Path:
-    """The published record of the last whole run."""
+    """Return the folder of the published record of the last complete run."""
     return home() / "figures" / profile
 
 
 def shown(path: Path) -> str:
-    """A path as a reader should see it: relative to `home()` where it lies below it."""
+    """Return a path for display: relative to `home()`, or the name alone if it is outside."""
     path = Path(path).resolve()
     return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else path.name

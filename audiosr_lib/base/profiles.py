@@ -1,7 +1,4 @@
-"""The three sizes in which the study runs, as plain numbers in one place.
-
-Everything a notebook computes follows from its profile, corpus, seed and device.
-"""
+"""Profiles: the three sizes of a run. A notebook's results depend only on its profile, corpus, seed and device."""
 
 from __future__ import annotations
 
@@ -10,14 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How much of everything a run does.
-
-    Lengths in seconds of audio, counts in steps, crops or utterances. The objective's constants
-    are the coursework's in every profile; only the budget differs.
-    """
+    """The settings of a run. Profiles differ in the amount of work, not in the objective and the optimiser."""
 
     name: str
-    corpus: str  # default; --corpus overrides it
+    corpus: str  # --corpus overrides it
     # training
     steps: int
     batch_size: int
@@ -26,25 +19,25 @@ class Profile:
     validation_crops: int
     checkpoint_every: int  # steps
     patience: int | None  # validations without improvement before stopping; None: never
-    # the coursework's objective and optimiser, section 2.5
+    # objective and optimiser: section 2.5 of the coursework
     learning_rate: float = 1e-4
     weight_decay: float = 1e-5
     mse_weight: float = 100.0
     clip_norm: float = 10.0
     # evaluation
     test_utterances: int | None  # per speaker; None: all
-    timing_seconds: float  # audio upsampled by each method, once per repeat
+    timing_seconds: float  # length of the audio that each method upsamples
     timing_repeats: int
     bootstrap: int = 2000
     # the audit of notebook 11
     audit_utterances: int  # per speaker and corpus
-    perceptual_utterances: int  # in all, scored by ViSQOL
-    compile_network: bool  # time it compiled, too: compiling takes half a minute
-    keep_weights: bool = False  # the record holds the network, 36 MB
-    unseen: tuple[str, ...] = ()  # corpora whose test split notebook 11 tests on, besides that of the run's own corpus
+    perceptual_utterances: int  # total, scored by ViSQOL
+    compile_network: bool  # also time the compiled network; compiling takes half a minute
+    keep_weights: bool = False  # store the trained network (36 MB) in the record
+    unseen: tuple[str, ...] = ()  # further corpora on whose test split notebook 11 tests
 
     def unseen_beside(self, corpus: str) -> tuple[str, ...]:
-        """Names of the unseen corpora in a run on `corpus`, which has been seen."""
+        """Return the names in `unseen` other than `corpus`, the corpus of the run."""
         return tuple(name for name in self.unseen if name != corpus)
 
 
@@ -52,66 +45,34 @@ PROFILES = {
     p.name: p
     for p in (
         Profile(
-            name="smoke",
-            corpus="synthetic",
-            steps=6,
-            batch_size=2,
-            crop_seconds=0.25,
-            validate_every=2,
-            validation_crops=2,
-            checkpoint_every=6,
-            patience=None,
-            test_utterances=2,
-            timing_seconds=1.0,
-            timing_repeats=2,
-            bootstrap=200,
-            audit_utterances=2,
-            perceptual_utterances=1,
-            compile_network=False,
+            name="smoke", corpus="synthetic",
+            steps=6, batch_size=2, crop_seconds=0.25,
+            validate_every=2, validation_crops=2, checkpoint_every=6, patience=None,
+            test_utterances=2, timing_seconds=1.0, timing_repeats=2, bootstrap=200,
+            audit_utterances=2, perceptual_utterances=1, compile_network=False,
         ),
         Profile(
-            name="quick",
-            corpus="tuxpaint",
-            steps=375,
-            batch_size=2,
-            crop_seconds=0.5,
-            validate_every=25,
-            validation_crops=16,
-            checkpoint_every=25,
-            patience=None,
-            test_utterances=20,
-            timing_seconds=8.0,
-            timing_repeats=3,
-            audit_utterances=10,
-            perceptual_utterances=12,
-            compile_network=True,
+            name="quick", corpus="tuxpaint",
+            steps=375, batch_size=2, crop_seconds=0.5,
+            validate_every=25, validation_crops=16, checkpoint_every=25, patience=None,
+            test_utterances=20, timing_seconds=8.0, timing_repeats=3,
+            audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"),
         ),
         Profile(
-            name="coursework",
-            corpus="vctk",
-            steps=200_000,
-            batch_size=16,
-            crop_seconds=2.0,
-            validate_every=1000,
-            validation_crops=256,
-            checkpoint_every=500,
-            patience=20,
-            test_utterances=None,
-            timing_seconds=60.0,
-            timing_repeats=5,
-            audit_utterances=50,
-            perceptual_utterances=80,
-            compile_network=True,
-            keep_weights=True,
+            name="coursework", corpus="vctk",
+            steps=200_000, batch_size=16, crop_seconds=2.0,
+            validate_every=1000, validation_crops=256, checkpoint_every=500, patience=20,
+            test_utterances=None, timing_seconds=60.0, timing_repeats=5,
+            audit_utterances=50, perceptual_utterances=80, compile_network=True, keep_weights=True,
             unseen=("klettres", "ktuberling", "tuxpaint"),
         ),
     )
-}
+}  # fmt: skip
 
 
 def get(name: str) -> Profile:
-    """The profile of that name; ValueError lists the names there are."""
+    """Return the profile called `name`. ValueError lists the known names."""
     if name not in PROFILES:
         raise ValueError(f"no profile {name!r}: choose one of {', '.join(PROFILES)}")
     return PROFILES[name]

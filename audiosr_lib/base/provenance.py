@@ -1,4 +1,4 @@
-"""What a result was made with: the commit, the machine and the packages."""
+"""The commit, the machine and the package versions that produced a result."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ PACKAGES = ("numpy", "scipy", "pandas", "librosa", "resampy", "numba", "soxr", "
             "seaborn", "ipython", "ipykernel", "papermill", "nbformat")  # fmt: skip
 
 
+def _output_of(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def git_commit() -> str:
-    """Commit of the code, with "-modified" if files other than the record differ from it; "unknown" without git."""
+    """Return the commit of the code, plus "-modified" if files outside figures/ differ from it; "unknown" without git."""
+    git = ("git", "-C", str(paths.REPOSITORY))
     try:
-        git = ["git", "-C", str(paths.REPOSITORY)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!figures"]
-        changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout.strip()
+        commit = _output_of(*git, "rev-parse", "HEAD")
+        changed = _output_of(*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!figures")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("-modified" if changed else "")
 
 
 def cpu_name() -> str:
-    """Name of the processor and the number of cores this process may use."""
+    """Return the name of the processor and the number of cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = platform.processor() or platform.machine()
     try:
@@ -40,7 +43,7 @@ def cpu_name() -> str:
 
 
 def device_description() -> dict[str, str]:
-    """The machine as the manifest names it: processor, and GPU with its driver where there is one."""
+    """Return processor, threads, system and, if there is a GPU, its name, CUDA version and driver version."""
     import torch
 
     described = {"cpu": cpu_name(), "torch_threads": str(torch.get_num_threads()), "system": platform.system()}
@@ -48,13 +51,12 @@ def device_description() -> dict[str, str]:
         described["gpu"] = torch.cuda.get_device_name(0)
         described["cuda"] = str(torch.version.cuda)
         try:
-            query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-            described["driver"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+            described["driver"] = _output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").split("\n")[0]
         except (OSError, subprocess.CalledProcessError):
             described["driver"] = "unknown"
     return described
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that decide the numbers."""
+    """Return the versions of Python and of the packages that affect the results."""
     return {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES}

@@ -1,13 +1,13 @@
-"""What the coursework claims, and verdicts that are computed from the files of a run.
+"""The claims of the coursework, and their verdicts, computed from the files of a run.
 
     printed      the numbers that the coursework prints
-    findings     the numbers that notebook 11 measures, declared once
-    evidence     the files of a record, as numbers
+    findings     the names of the numbers that notebook 11 measures
+    evidence     the numbers in the files of a record
     judging      verdicts, and judges that serve many claims
-    theory, results, program    the claims, each beside its judge
+    theory, results, program    the claims, each with its judge
     hypotheses   slips that could explain the printed SNRs
 
-This wing reads records and nothing else: it knows no network and no recording.
+This subpackage reads records only. It uses neither the network nor the recordings.
 """
 
 from audiosr_lib.claims import program, results, theory

@@ -1,9 +1,10 @@
-"""Numbers of a run that claims are judged by: findings of notebook 11, and the CSV files of a record."""
+"""The numbers that judges read: the findings of notebook 11 and the CSV files of a record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,32 +20,33 @@ FINDINGS = "data-findings.csv"
 
 @dataclass
 class Findings:
-    """Named numbers that a notebook measures, each with the cell that measured it; they become data-findings.csv."""
+    """The findings of a notebook, each with the cell that measured it, for data-findings.csv."""
 
     notebook: str
     rows: list[dict] = field(default_factory=list)
 
     def add(self, name: Finding, value: float, note: str = "") -> None:
-        """Store a number; ValueError for a name that is not declared or that is taken, or a value that is not finite."""
+        """Store a finding; ValueError if the name is not declared or already stored, or the value is not finite."""
         if name not in set(Finding):
-            raise ValueError(f"the finding {name} is not declared in claims/findings.py")
+            raise ValueError(f"the finding {name} is not declared: add it to audiosr_lib/claims/findings.py")
         if any(r["name"] == name for r in self.rows):
-            raise ValueError(f"there is a finding called {name} already")
+            raise ValueError(f"the finding {name} is already stored: store each finding once")
         if not np.isfinite(float(value)):
             raise ValueError(f"the finding {name} is {value}: store a finite number")
         self.rows.append({"name": str(name), "value": float(value), "note": note, "cell": f"{self.notebook} [{current_cell()}]"})
 
     def frame(self) -> pd.DataFrame:
+        """Return a table with one row per finding."""
         return pd.DataFrame(self.rows)
 
 
 class Evidence:
-    """Numbers of a record's CSV files; every number that a judge asks for is noted in `reads`.
+    """The numbers in the CSV files of a record; `reads` collects every number that a judge asks for.
 
     Parameters
     ----------
-    folders : where to look for a file, first found first: the record in the making, a published one.
-    changed : {(file, column, row): value}, numbers to be taken in place of the file's; the tests use it.
+    folders : folders to search for a file; the first one that has it wins.
+    changed : {(file, column, row): value}, numbers that replace those of the files.
     """
 
     def __init__(self, folders: Path | Sequence[Path], changed: dict[tuple[str, str, int], float] | None = None) -> None:
@@ -52,65 +54,61 @@ class Evidence:
         self.changed = changed or {}
         self.reads: dict[tuple[str, str, int], float] = {}
         self._frames: dict[str, pd.DataFrame] = {}
-        self._cells: dict[str, str] | None = None
 
     def frame(self, file: str) -> pd.DataFrame:
-        """A CSV file of the record; NotPrepared if it is in none of the folders."""
+        """Return a CSV file of the record; NotPrepared if it is in none of the folders."""
         if file not in self._frames:
             found = [f / file for f in self.folders if (f / file).exists()]
             if not found:
-                raise NotPrepared(f"there is no {file} among the tables of this run: run notebooks 07 to 11 of its profile first")
+                raise NotPrepared(f"the tables of this run lack {file}: run notebooks 07 to 11 of its profile first")
             self._frames[file] = pd.read_csv(found[0])
         return self._frames[file]
 
-    def _rows(self, file: str, where: dict) -> list[int]:
+    def _select(self, file: str, where: dict) -> pd.DataFrame:
         frame = self.frame(file)
-        mask = np.ones(len(frame), dtype=bool)
         for column, value in where.items():
-            mask &= (frame[column] == value).to_numpy()
-        return [int(i) for i in np.nonzero(mask)[0]]
+            frame = frame[frame[column] == value]
+        return frame
 
     def numbers(self, file: str, column: str, **where: str) -> np.ndarray:
-        """A column of the rows that `where` selects, all rows without it; KeyError if there is none."""
-        rows = self._rows(file, where)
-        if not rows:
+        """Return a column of the rows that `where` selects (default: all rows); KeyError if there are none."""
+        selected = self._select(file, where)
+        if selected.empty:
             raise KeyError(f"{file} has no row with {where}")
-        values = []
-        for row in rows:
-            key = (file, column, row)
-            value = float(self.frame(file)[column].iloc[row])
-            value = self.changed.get(key, value)
-            self.reads[key] = value
-            values.append(value)
-        return np.array(values)
+        found = {(file, column, row): float(value) for row, value in selected[column].items()}
+        found |= {key: self.changed[key] for key in found if key in self.changed}
+        self.reads |= found
+        return np.array(list(found.values()))
 
     def number(self, file: str, column: str, **where: str) -> float:
-        """One number; KeyError unless `where` selects exactly one row."""
+        """Return one number; KeyError unless `where` selects exactly one row."""
         found = self.numbers(file, column, **where)
         if len(found) != 1:
-            raise KeyError(f"{file} has {len(found)} rows with {where}, one is wanted")
+            raise KeyError(f"{file} has {len(found)} rows with {where}: exactly one is needed")
         return float(found[0])
 
     def finding(self, name: Finding) -> float:
-        """A number that notebook 11 measured by the way."""
+        """Return the value of a finding of notebook 11."""
         return self.number(FINDINGS, "value", name=str(name))
 
     def has(self, name: Finding) -> bool:
-        """Return whether a finding is 1: notebook 11 notes what a run has as 1 or 0."""
+        """Return whether a finding that is 1 for yes and 0 for no is 1."""
         return self.finding(name) > 0.5
 
+    @cached_property
+    def _cells(self) -> dict[str, str]:
+        cells = {}
+        for folder in reversed(self.folders):  # so that the first folder wins
+            for part in (*sorted((folder / "fragments").glob("*.json")), *folder.glob("manifest.json")):
+                for a in files.read_json(part)["artifacts"]:
+                    cells |= dict.fromkeys(a["files"], f"{a['notebook']} [{a.get('cell', 0)}]")
+        return cells
+
     def cell(self, file: str) -> str:
-        """Notebook and cell that made a file, "10_results_tables [22]"."""
-        if self._cells is None:
-            self._cells = {}
-            for folder in reversed(self.folders):
-                fragments = [files.read_json(f) for f in sorted((folder / "fragments").glob("*.json"))]
-                manifest = [files.read_json(folder / "manifest.json")] if (folder / "manifest.json").exists() else []
-                for a in (a for part in fragments + manifest for a in part["artifacts"]):
-                    self._cells |= {name: f"{a['notebook']} [{a.get('cell', 0)}]" for name in a["files"]}
+        """Return the notebook and cell that made a file, for instance "10_results_tables [22]"."""
         return self._cells.get(file, "")
 
     def cell_of_finding(self, name: Finding) -> str:
-        """Return notebook and cell that measured a finding."""
-        (row,) = self._rows(FINDINGS, {"name": str(name)})
-        return str(self.frame(FINDINGS)["cell"].iloc[row])
+        """Return the notebook and cell that measured a finding."""
+        (cell,) = self._select(FINDINGS, {"name": str(name)})["cell"]
+        return str(cell)

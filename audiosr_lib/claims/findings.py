@@ -1,7 +1,4 @@
-"""The findings of notebook 11, declared once: names of the numbers that the chapter measures and the judges read.
-
-Each finding's note stands beside its value in data-findings.csv.
-"""
+"""The names of the findings: numbers that notebook 11 measures and judges read. data-findings.csv has a note on each one."""
 
 from enum import StrEnum
 
@@ -29,7 +26,7 @@ Finding = StrEnum("Finding", [
     "has_vctk", "recorded_rate", "has_patience", "stopped_early",
 ])
 
-# Shown in notebook 11 and judged by no claim.
+# Findings that notebook 11 shows and no judge reads.
 FOR_INFORMATION = frozenset({
     Finding.lsd_clamps_of_kaiser_apart_decades, Finding.snr_best_hypothesis_rms, Finding.snr_hypotheses_inside_all_three,
     Finding.joint_largest_kaiser_difference, Finding.joint_largest_difference, Finding.snr_log_spectra_rms_with_printed_lsds,

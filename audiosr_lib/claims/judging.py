@@ -1,12 +1,9 @@
-"""The coursework's claims and, for each, a verdict that is computed from the tables and logs of a run.
+"""Verdicts on the claims of the coursework, and judges that serve many claims. Notebook 11.
 
-A claim knows what the source prints and how to judge it. A judge reads numbers from the files of a record, nothing else, and compares;
-no verdict is written down anywhere. `verdicts` makes the table of all of them, notebook 11 saves it as tables/claims.csv, and
-``tests/test_claims.py`` derives it anew from the record, and checks that each verdict turns when the numbers behind it are changed.
-
-What the five verdicts mean stands in `MEANINGS`. *In our range* means, for Table 2, between the lowest and the highest of the test
-speakers' own means: other recordings are other speakers, and a bootstrap interval over our utterances says nothing of them. The interval is
-listed beside it. Notebook 11.
+A judge reads numbers from the files of a record and compares them with the claim. No verdict is stored in the code:
+``tests/test_judging.py`` derives all of them again and checks that each one changes with the numbers behind it. For Table 2, *in our range*
+means between the lowest and the highest mean of a test speaker. Other recordings have other speakers, and the bootstrap interval over our
+utterances, listed beside it, does not cover them.
 """
 
 from __future__ import annotations
@@ -36,46 +33,48 @@ MEANINGS = {
 }
 VERDICTS = tuple(MEANINGS)
 
-POWER_CLAMP = np.format_float_scientific(METRIC_CLAMP, trim="-", exp_digits=1)  # of every LSD not said to have another
-SPEED_FACTOR = 1.5  # the coursework does not name its machine: a speed counts as reproduced within this factor either way
+PAIRED = "data-paired-differences.csv"
+POWER_CLAMP = np.format_float_scientific(METRIC_CLAMP, trim="-", exp_digits=1)  # the default clamp of LSD
+SPEED_FACTOR = 1.5  # a speed is reproduced within this factor, up or down, because the coursework does not name its machine
+NEAR = f"within a factor of {SPEED_FACTOR}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge found: our value in words, its interval if it has one, under which convention, and what shows it."""
+    """The result of a judge."""
 
-    ours: str
+    ours: str  # our value in words
     verdict: str
     convention: str = ""
-    low: float = np.nan
+    low: float = np.nan  # interval of our value, if it has one
     high: float = np.nan
-    shown: str = ""  # a file of the record, or a Finding
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim of the source."""
-
-    id: str
-    section: str
-    text: str
-    printed: str
-    judge: Callable[[Evidence], Judgement]
-    headline: bool = False  # listed in README.md
+    shown: str = ""  # the file or the Finding that shows it
 
 
 Judge = Callable[[Evidence], Judgement]
 
 
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the coursework."""
+
+    id: str
+    section: str
+    text: str
+    printed: str
+    judge: Judge
+    headline: bool = False  # listed in README.md
+
+
 class ClaimList(list):
-    """Claims in the order in which they are declared."""
+    """A list of claims in the order of their declaration."""
 
     def add(self, claim_id: str, section: str, text: str, printed: str, judge: Judge, headline: bool = False) -> None:
         """Append a claim."""
         self.append(Claim(claim_id, section, text, printed, judge, headline))
 
     def claim(self, claim_id: str, section: str, text: str, printed: str, headline: bool = False) -> Callable[[Judge], Judge]:
-        """Return a decorator that appends a claim with the decorated judge."""
+        """Return a decorator that appends a claim with the decorated function as its judge."""
 
         def register(judge: Judge) -> Judge:
             self.add(claim_id, section, text, printed, judge, headline)
@@ -85,17 +84,22 @@ class ClaimList(list):
 
 
 def when(holds: bool, otherwise: str) -> str:
-    """`REPRODUCED` if it holds, else the other verdict."""
+    """Return `REPRODUCED` if the claim holds, else the other verdict."""
     return REPRODUCED if holds else otherwise
 
 
 def graded(plain: bool, otherwise_read: bool, last: str = WRONG) -> str:
-    """`REPRODUCED` as it stands, `OTHER_CONVENTION` if only another reading holds, else `last`."""
+    """Return `REPRODUCED` if the plain reading holds, `OTHER_CONVENTION` if only another reading holds, else `last`."""
     return REPRODUCED if plain else OTHER_CONVENTION if otherwise_read else last
 
 
+def is_near(ratio: float, printed: float) -> bool:
+    """Return whether a speed, or a quotient of speeds, is within `SPEED_FACTOR` of the printed one."""
+    return printed / SPEED_FACTOR <= ratio <= printed * SPEED_FACTOR
+
+
 def fact(name: Finding, right: Callable[[float], bool], *, otherwise: str = WRONG, form: str = "{:g}", convention: str = "") -> Judge:
-    """A statement about one finding: reproduced if `right` says so."""
+    """Return a judge of one finding: reproduced if `right(value)`, else `otherwise`; `form` puts the value into words."""
 
     def judge(e: Evidence) -> Judgement:
         value = e.finding(name)
@@ -105,47 +109,24 @@ def fact(name: Finding, right: Callable[[float], bool], *, otherwise: str = WRON
 
 
 def formula(name: Finding, tolerance: float, convention: str = "") -> Judge:
-    """A printed formula against an independent implementation: reproduced if the difference stored as `name` is within `tolerance`."""
-
-    def judge(e: Evidence) -> Judgement:
-        difference = e.finding(name)
-        return Judgement(f"difference {difference:.1g}", when(difference <= tolerance, WRONG), convention, shown=name)
-
-    return judge
+    """Return a judge of a printed formula: reproduced if the finding, its difference from other code, is within `tolerance`."""
+    return fact(name, lambda difference: difference <= tolerance, form="difference {:.1g}", convention=convention)
 
 
 def equal(name: Finding, wanted: float, *, otherwise: str = WRONG, form: str = "{:g}", convention: str = "") -> Judge:
-    """A statement that a finding equals a number."""
+    """Return a judge of one finding: reproduced if it equals `wanted`."""
     return fact(name, lambda v: abs(v - wanted) < 1e-9, otherwise=otherwise, form=form, convention=convention)
-
-
-def two_readings(
-    first: Finding,
-    second: Finding,
-    plain: Callable[[float, float], bool],
-    other: Callable[[float, float], bool],
-    words: str,
-    convention: str,
-    shown: Finding | None = None,
-) -> Judge:
-    """A claim about two findings: reproduced if `plain` holds of them, under another convention if `other` does, else wrong."""
-
-    def judge(e: Evidence) -> Judgement:
-        a, b = e.finding(first), e.finding(second)
-        return Judgement(words.format(a, b), graded(plain(a, b), other(a, b)), convention, shown=shown or first)
-
-    return judge
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way of computing a printed number: our mean, its interval, and the range of the speakers' means."""
+    """A value for a printed number, computed under one convention."""
 
     convention: str
-    value: float
-    low: float
+    value: float  # mean over utterances
+    low: float  # its interval
     high: float
-    least: float
+    least: float  # range of the means of the speakers
     greatest: float
     file: str
 
@@ -153,9 +134,13 @@ class Reading:
 def printed_number(
     printed: float, readings: Sequence[Callable[[Evidence], Reading]], candidate: Callable[[Evidence], Reading] | None = None
 ) -> Judge:
-    """A number of Table 2: the first reading is the convention as stated; the further ones are tried in turn.
+    """Return a judge of a number of Table 2.
 
-    `candidate` is an explanation that was fitted to the number. It never makes the claim reproduced; it is named beside the verdict.
+    Parameters
+    ----------
+    printed : the number.
+    readings : the stated convention first, then others. The first one whose range of speakers holds the number decides.
+    candidate : an explanation fitted to the number. It is named beside the verdict and never makes the claim reproduced.
     """
 
     def judge(e: Evidence) -> Judgement:
@@ -173,7 +158,7 @@ def printed_number(
 
 
 def table2(measure: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
-    """The reading of notebook 10: Table 2, and the means by speaker behind it."""
+    """Return a function that reads Table 2 of notebook 10 and the means by speaker behind it."""
 
     def make(e: Evidence) -> Reading:
         mean, low, high = (e.number("table-2.csv", c, measure=measure, system=system) for c in ("mean", "low", "high"))
@@ -184,7 +169,7 @@ def table2(measure: str, system: str, convention: str) -> Callable[[Evidence], R
 
 
 def lsd_with_clamp(system: str, clamp: float) -> Callable[[Evidence], Reading]:
-    """LSD with the natural logarithm and another clamp, from notebook 11."""
+    """Return a function that reads the LSD of notebook 11 with the natural logarithm and another clamp."""
 
     def make(e: Evidence) -> Reading:
         file, where = "data-lsd-conventions.csv", {"system": system, "clamp": clamp}
@@ -195,7 +180,7 @@ def lsd_with_clamp(system: str, clamp: float) -> Callable[[Evidence], Reading]:
 
 
 def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
-    """A hypothesis of notebook 11 about the printed SNR, at its best parameter."""
+    """Return a function that reads the SNR predicted by a hypothesis of notebook 11 at its best parameter."""
 
     def make(e: Evidence) -> Reading:
         file = "data-snr-hypotheses.csv"
@@ -205,84 +190,84 @@ def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidenc
     return make
 
 
-def paired(
-    measure: str,
-    system: str,
-    against: str,
-    sign: int,
-    *,
-    file: str = "data-paired-differences.csv",
-    unit: str = "",
-    convention: str = "paired difference",
-    **where: str,
-) -> Judge:
-    """`system` better than `against`: the interval of the paired difference lies wholly on the side of `sign`."""
+def paired(measure: str, system: str, against: str, sign: int, *, file: str = PAIRED, unit: str = "", **where: str) -> Judge:
+    """Return a judge of a comparison: reproduced if the interval of the paired difference lies wholly on the side of `sign`.
+
+    Parameters
+    ----------
+    measure : one of the measures in `file`.
+    system : the system that the source calls better.
+    against : the other system.
+    sign : +1 if higher values of the measure are better, -1 if lower ones are.
+    file : table of paired differences.
+    unit : printed after the difference.
+    where : column=value pairs that select the row further.
+    """
 
     def judge(e: Evidence) -> Judgement:
         mean, low, high = (e.number(file, c, measure=measure, system=system, against=against, **where) for c in ("mean", "low", "high"))
         holds = low > 0 if sign > 0 else high < 0
         decided = "" if low > 0 or high < 0 else ", not decided"
-        words = f"{convention}, interval over utterances" + (f", powers clamped at {POWER_CLAMP}" if measure.startswith("lsd") else "")
+        words = "paired difference, interval over utterances" + (f", powers clamped at {POWER_CLAMP}" if measure.startswith("lsd") else "")
         return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), words, low, high, file)
 
     return judge
 
 
 def speed(method: str, printed: float) -> Judge:
-    """A real-time ratio of Table 3, on a machine that the source does not name. Today's resampy decides; its filter of 2021 is told."""
+    """Return a judge of a real-time ratio of Table 3. Today's resampy decides; the ratio with its filter of 2021 is named beside it."""
 
     def judge(e: Evidence) -> Judgement:
         ratio, slowest = (e.number("table-3.csv", c, method=method) for c in ("real_time_ratio", "slowest_round"))
-        holds = printed / SPEED_FACTOR <= ratio <= printed * SPEED_FACTOR
-        words = f"within a factor of {SPEED_FACTOR}; slowest round {slowest:.1f}"
+        words = f"{NEAR}; slowest round {slowest:.1f}"
         if method.startswith("kaiser"):
             words += f"; with the filter of 2021 {e.number('table-3-fair.csv', 'real_time_ratio', method=f'resampy, {method} of 2021'):.1f}"
-        return Judgement(f"{ratio:.1f}", when(holds, NOT_REPRODUCED), words, shown="table-3.csv")
+        return Judgement(f"{ratio:.1f}", when(is_near(ratio, printed), NOT_REPRODUCED), words, shown="table-3.csv")
 
     return judge
 
 
 def speed_quotient(above: str, below: str, printed: float) -> Judge:
-    """How many times as fast one method is as another: free of the machine, if both ran on it."""
+    """Return a judge of how many times as fast one method is as another. The quotient depends less on the machine than a speed."""
 
     def judge(e: Evidence) -> Judgement:
         ratio = e.number("table-3.csv", "real_time_ratio", method=above) / e.number("table-3.csv", "real_time_ratio", method=below)
-        holds = printed / SPEED_FACTOR <= ratio <= printed * SPEED_FACTOR
-        return Judgement(f"{ratio:.2f}", when(holds, NOT_REPRODUCED), f"within a factor of {SPEED_FACTOR}", shown="table-3.csv")
+        return Judgement(f"{ratio:.2f}", when(is_near(ratio, printed), NOT_REPRODUCED), NEAR, shown="table-3.csv")
 
     return judge
 
 
 def turns_up(values: np.ndarray, tolerance: float = 0.02) -> bool:
-    """Whether a curve, raw and smoothed, ends more than `tolerance` above its minimum. Notebook 09 has the same question."""
+    """Return whether a curve, both raw and smoothed, ends more than the fraction `tolerance` above its minimum. Notebook 09."""
     smooth = pd.Series(values).ewm(alpha=0.5).mean().to_numpy()
     return all(curve[-1] > (1 + tolerance) * curve.min() for curve in (np.asarray(values, float), smooth))
 
 
-# --- the table --------------------------------------------------------------------------------------
-
-
 def verdicts(claims: Iterable[Claim], folders: Path | Sequence[Path], changed: dict | None = None) -> pd.DataFrame:
-    """The table of claims, derived from the files of a record.
+    """Return the table of claims with their verdicts, derived from the files of a record.
 
     Parameters
     ----------
-    claims : `audiosr_lib.claims.CLAIMS`. folders, changed : as for `Evidence`.
+    claims : for instance `audiosr_lib.claims.CLAIMS`.
+    folders : as for `Evidence`.
+    changed : as for `Evidence`.
 
     Returns
     -------
-    One row a claim: id, section, claim, coursework, ours, low, high, convention, verdict, cell.
+    One row per claim: id, section, claim, coursework, ours, low, high, convention, verdict, cell.
 
     Raises
     ------
-    NotPrepared : a table is missing. KeyError : it lacks a row.
+    NotPrepared : a table is missing.
+    KeyError : a table lacks a row.
+    ValueError : a judge returned an unknown verdict.
     """
     evidence = Evidence(folders, changed)
     rows = []
     for claim in claims:
         j = claim.judge(evidence)
         if j.verdict not in VERDICTS:
-            raise ValueError(f"claim {claim.id}: {j.verdict!r} is no verdict")
+            raise ValueError(f"claim {claim.id} has the unknown verdict {j.verdict!r}: use one of {', '.join(VERDICTS)}")
         cell = evidence.cell_of_finding(j.shown) if isinstance(j.shown, Finding) else evidence.cell(j.shown)
         rows.append({"id": claim.id, "section": claim.section, "claim": claim.text, "coursework": claim.printed, "ours": j.ours,
                      "low": j.low, "high": j.high, "convention": j.convention, "verdict": j.verdict, "cell": cell})  # fmt: skip

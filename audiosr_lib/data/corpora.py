@@ -1,6 +1,6 @@
-"""Corpora: the registry data/corpora.toml, and who speaks in which split.
+"""Corpora: the registry data/corpora.toml and the split of each speaker.
 
-Splits are disjoint by speaker, fixed in the registry, and written down again beside the prepared pairs.
+Splits share no speaker. The registry fixes them, and the preparation stores them beside the pairs.
 """
 
 from __future__ import annotations
@@ -20,34 +20,28 @@ AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 
 
 class CorpusError(StudyError):
-    """A corpus that cannot be had or used; the message says what to do."""
+    """A corpus cannot be fetched or used; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file of a corpus: where it lies, who speaks, and the split of that speaker (None: in none)."""
+    """An audio file of a corpus, or a piece of a long one."""
 
     path: Path
-    name: str  # relative to the corpus, without the suffix: unique and stable
+    name: str  # path below the folder of the corpus
     speaker: str
-    split: str | None
+    split: str | None  # None: the speaker is in no split
+    start: int = 0  # first frame
+    frames: int = -1  # -1: to the end
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A registry entry: its name, its table, and the folder of its recordings."""
+    """A corpus: its name, its registry entry, and the folder of its recordings."""
 
     name: str
     entry: dict
     folder: Path
-
-    @property
-    def title(self) -> str:
-        return self.entry["title"]
-
-    @property
-    def licence(self) -> str:
-        return self.entry["licence"]
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -55,12 +49,12 @@ class Corpus:
 
 
 def splits_of(entry: dict) -> tuple[str, ...]:
-    """Splits that a registry entry must fill: `test` alone if it names no other, for a corpus that is never trained on; else all three."""
+    """Return the splits that a registry entry must fill: all three, or `test` if it names only that one."""
     return ("test",) if set(entry.get("splits", ())) == {"test"} else SPLITS
 
 
 def registry() -> dict:
-    """data/corpora.toml as a dictionary; its table `keep` holds the thresholds, every other one a corpus."""
+    """Return data/corpora.toml as a dictionary: the table `keep` holds the thresholds, every other table a corpus."""
     return tomllib.loads(paths.registry_file().read_text(encoding="utf-8"))
 
 
@@ -75,30 +69,24 @@ def names_to_train_on() -> list[str]:
 
 
 def open_corpus(name: str) -> Corpus:
-    """The corpus called `name`, or the folder of that path.
-
-    Raises CorpusError for a name that is neither, listing the names one can train on.
-    """
+    """Return the corpus called `name`, or a corpus of the recordings in the folder `name`. Raises CorpusError if it is neither."""
     if name in (known := entries()):
         return Corpus(name, known[name], paths.raw(name))
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise CorpusError(f"no corpus and no folder called {name!r}: choose {', '.join(names_to_train_on())}, or give an existing folder")
+        raise CorpusError(f"no corpus or folder is called {name!r}: choose {', '.join(names_to_train_on())}, or give an existing folder")
     folder = folder.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name) or "folder"
     return Corpus(f"folder-{safe}-{digest}", registry()["folder"], folder)
 
 
-# --- who speaks, and in which split -------------------------------------------------------------
-
-
 def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | None]:
-    """Speaker -> split, for the speakers found on disk.
+    """Return the split of each speaker found on disk, None for a speaker in no split.
 
-    Named splits come from the registry; for vctk every other speaker is trained on, elsewhere is in no split.
-    For a folder, speakers are ordered by a hash of their names and dealt out by the registry's shares, at least one
-    to each split. Raises CorpusError if a split of the corpus would stay empty.
+    The registry names the speakers of each split. All other speakers of vctk are in `train`; those of other corpora are in no split.
+    The speakers of a folder are ordered by a hash of their names and divided by the registry's shares, at least one to each split.
+    Raises CorpusError if a split would be empty.
     """
     speakers = sorted(set(speakers))
     if corpus.entry["kind"] == "folder":
@@ -112,11 +100,9 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
         n_validation = max(1, round(len(order) * corpus.entry["validation_share"]))
         return {s: "test" if i < n_test else "validation" if i < n_test + n_validation else "train" for i, s in enumerate(order)}
     named = {s: split for split, members in corpus.entry["splits"].items() for s in members}
-    default = "train" if corpus.entry["kind"] == "vctk" else None
-    dropped = set(corpus.entry.get("left_out_speakers", ()))
-    result = {s: None if s in dropped else named.get(s, default) for s in speakers}
-    missing = [split for split in corpus.splits if split not in result.values()]
-    if missing:
+    named |= dict.fromkeys(corpus.entry.get("left_out_speakers", ()))
+    result = {s: named.get(s, "train" if corpus.entry["kind"] == "vctk" else None) for s in speakers}
+    if missing := [split for split in corpus.splits if split not in result.values()]:
         raise CorpusError(
             f"{corpus.name}: no speaker of the split(s) {', '.join(missing)} is on disk; "
             "delete fetched.json beside the recordings and start again"
@@ -125,7 +111,7 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
 
 
 def speaker_of(corpus: Corpus, path: Path) -> str:
-    """Speaker of a recording: the language of a tuxpaint file, elsewhere the first folder below the corpus or its `inside`."""
+    """Return the speaker: the language of a tuxpaint file, else the first folder below the corpus, or below its `inside`."""
     if corpus.entry["kind"] == "tuxpaint":
         return path.stem.rpartition("_desc")[2].lstrip("_") or "en"
     relative = path.relative_to(corpus.folder / corpus.entry.get("inside", ""))
@@ -133,24 +119,23 @@ def speaker_of(corpus: Corpus, path: Path) -> str:
 
 
 def list_recordings(corpus: Corpus) -> list[Recording]:
-    """Every recording of a fetched corpus, sorted by name. Raises CorpusError if there is none."""
+    """Return all recordings of a fetched corpus, sorted by path. Raises CorpusError if there are none."""
     try:
         found = sorted(p for p in corpus.folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     except OSError as error:
-        raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Mend its place or its permissions.") from error
+        raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Check its path and permissions.") from error
     if not found:
         raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {corpus.folder.name} or its sub-folders")
-    speakers = {p: speaker_of(corpus, p) for p in found}
-    split = split_speakers(corpus, speakers.values())
-    names = [p.relative_to(corpus.folder).as_posix() for p in found]
-    return [Recording(p, n, speakers[p], split[speakers[p]]) for p, n in zip(found, names, strict=True)]
+    speakers = [speaker_of(corpus, p) for p in found]
+    split = split_speakers(corpus, speakers)
+    return [Recording(p, p.relative_to(corpus.folder).as_posix(), s, split[s]) for p, s in zip(found, speakers, strict=True)]
 
 
 def content_hash(folder: Path, speakers: set[str] | None = None) -> str:
-    """SHA-256 over the sorted relative names and hashes of the recordings below `folder`, or of its sub-folders called `speakers`."""
+    """Return a SHA-256 of the sorted names and hashes of the recordings below `folder`, or below its sub-folders `speakers`."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
-        if speakers is not None and path.relative_to(folder).parts[0] not in speakers:
-            continue
-        digest.update(f"{path.relative_to(folder).as_posix()} {files.sha256_of(path)}\n".encode())
+        name = path.relative_to(folder)
+        if speakers is None or name.parts[0] in speakers:
+            digest.update(f"{name.as_posix()} {files.sha256_of(path)}\n".encode())
     return digest.hexdigest()

@@ -1,18 +1,15 @@
-"""From recordings to aligned pairs: target at 44.1 kHz, input down to 22.05 kHz and back (coursework 2.2).
-
-For every recording that is kept:
+"""From recordings to aligned pairs: the target y at 44.1 kHz, the input x down to 22.05 kHz and back (coursework 2.2).
 
     mono (mean of the channels) -> 44.1 kHz -> y
     y -> 22.05 kHz -> 44.1 kHz, both by kaiser_fast -> x
-    one gain for both, so that the larger peak is just under 1 -> int16
+    one gain for x and y that brings the larger peak just below 1 -> int16
 
-One gain, not one each: normalising x and y separately would make the network learn a level that no listener hears.
-Resampling a whole recording once, and cropping afterwards at even samples, equals resampling each crop (edges aside; a
-test holds it to that) and costs nothing at training time. The pairs of a split lie end to end in two raw int16 files
-that are memory-mapped, with index.csv saying what lies where.
+Separate gains would make the network learn a difference in level. Resampling a whole recording and then cropping it at even samples
+equals resampling each crop, except at its edges (tested), and costs no time in training. The pairs of a split are stored end to end in
+two raw int16 files; index.csv lists their positions.
 
-Work goes to a folder NAME.partial with a journal; an interrupted preparation goes on from it, and only a
-whole one gets its name. Memory stays bounded whatever the corpus: a few recordings are in flight at a time.
+The work is done in a folder NAME.partial with a journal, from which an interrupted preparation continues. The folder is renamed to NAME
+when it is complete. Only a few recordings are in memory at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ import shutil
 import sys
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +38,15 @@ from audiosr_lib.data import corpora, fetching
 from audiosr_lib.data.corpora import Corpus, CorpusError, Recording
 from audiosr_lib.data.download import require_space
 
-VERSION = 2  # of the prepared format; raise it when the pairs would come out different
+VERSION = 2  # of the prepared format: increase it with every change that affects the pairs
 PEAK = 0.999
-INDEX_FIELDS = (
-    "split", "speaker", "name", "offset", "length", "gain_db", "bandwidth_hz", "sample_rate", "channels", "sha256",
-)  # fmt: skip
+INDEX_FIELDS = ("split", "speaker", "name", "offset", "length", "gain_db", "bandwidth_hz", "sample_rate", "channels", "sha256")
+LEFT_OUT_FIELDS = ("speaker", "name", "reason", "bandwidth_hz")
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Thresholds of the registry's table `keep`."""
+    """The thresholds in the table `keep` of the registry."""
 
     min_sample_rate: int
     min_seconds: float
@@ -60,130 +56,112 @@ class Keep:
     max_seconds: float
 
 
-@dataclass(frozen=True)
-class Task:
-    """A recording, or a piece of a long one."""
-
-    path: str
-    name: str
-    speaker: str
-    split: str | None
-    start: int  # frames of the file
-    frames: int  # -1: to the end
-
-
-class LeftOut(ValueError):
-    """A recording that is not kept; the message is the reason as left_out.csv has it."""
+class Rejected(ValueError):
+    """A recording is not kept; the message is the reason in left_out.csv."""
 
 
 def read_mono(data: bytes, keep: Keep, start: int = 0, frames: int = -1) -> tuple[np.ndarray, int, int]:
-    """Decode and check a recording.
+    """Return the mean of the channels, ``(T,)`` float32, the sample rate in Hz and the number of channels of a recording.
 
-    Returns
-    -------
-    (T,) float32 mean of the channels, sample rate in Hz, channels.
+    Parameters
+    ----------
+    data : content of the audio file.
+    keep : thresholds that the recording must pass.
+    start : first frame to read.
+    frames : frames to read; -1: to the end.
 
     Raises
     ------
-    LeftOut : unreadable, truncated, too low a rate, not finite, too short or silent; the message says which.
+    Rejected : the recording is unreadable, truncated, not finite, too short or silent, or its sample rate is too low.
     """
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
             sr, channels, promised = f.samplerate, f.channels, f.frames - start if frames < 0 else frames
-            truncated = "should be" in f.extra_info and f.format == "WAV"
+            truncated = "should be" in f.extra_info and f.format == "WAV"  # the header promises more bytes than there are
             if sr < keep.min_sample_rate:
-                raise LeftOut(f"sample rate {sr} Hz is below {keep.min_sample_rate} Hz")
+                raise Rejected(f"sample rate {sr} Hz is below {keep.min_sample_rate} Hz")
             f.seek(start)
             audio = f.read(frames, dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
-        raise LeftOut(f"unreadable: {str(error).rpartition(': ')[2].strip()}") from error
+        raise Rejected(f"unreadable: {str(error).rpartition(': ')[2].strip()}") from error
     if truncated or len(audio) < promised:
-        raise LeftOut(f"truncated: {len(audio)} of {promised if not truncated else 'more'} samples")
+        raise Rejected(f"truncated: {len(audio)} of {promised if not truncated else 'more'} samples")
     if not np.isfinite(audio).all():
-        raise LeftOut("contains NaN or infinite samples")
+        raise Rejected("contains NaN or infinite samples")
     mono = audio.mean(axis=1)
     if len(mono) < keep.min_seconds * sr:
-        raise LeftOut(f"shorter than {keep.min_seconds} s: {len(mono) / sr:.2f} s")
+        raise Rejected(f"shorter than {keep.min_seconds} s: {len(mono) / sr:.2f} s")
     level = float(signals.db(signals.rms(mono)))
     if level < keep.min_rms_db:
-        raise LeftOut(f"silent: RMS {level:.0f} dB, below {keep.min_rms_db:.0f} dB")
+        raise Rejected(f"silent: RMS {level:.0f} dB, below {keep.min_rms_db:.0f} dB")
     return mono, sr, channels
 
 
 def make_pair(mono: np.ndarray, sr: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Target and low-resolution input at 44.1 kHz.
-
-    Parameters
-    ----------
-    mono : (T,) at `sr` Hz, not silent.
-
-    Returns
-    -------
-    x, y : (T',) int16 with T' even, sharing one gain; the gain in dB.
-    """
+    """Return x and y, ``(T',)`` int16 at 44.1 kHz with T' even, and their gain in dB, of a signal that is not silent."""
     y = resampling.resample(mono, sr, SR_HIGH, "soxr_vhq")
     y = y[: len(y) // 2 * 2]
     x = resampling.round_trip(y, resampling.shipped_filter("kaiser_fast"))
     gain = PEAK / max(np.abs(x).max(), np.abs(y).max())
-    as_int16 = [np.round(gain * 32767 * s).astype("<i2") for s in (x, y)]
-    return as_int16[0], as_int16[1], float(signals.db(gain))
+    x, y = (np.round(gain * 32767 * s).astype("<i2") for s in (x, y))
+    return x, y, float(signals.db(gain))
 
 
-def process(task: Task, keep: Keep) -> tuple[dict, np.ndarray | None, np.ndarray | None]:
-    """One task in a worker: its index row and pair, or a row with a `reason` and no pair."""
+def process(task: Recording, keep: Keep) -> tuple[dict, np.ndarray | None, np.ndarray | None]:
+    """Return the index row, x and y of a task; if the recording is rejected, a row with a `reason`, None and None."""
     row = {"split": task.split, "speaker": task.speaker, "name": task.name, "start": task.start}
     try:
-        data = Path(task.path).read_bytes()
+        data = task.path.read_bytes()
         row["sha256"] = hashlib.sha256(data).hexdigest()
         mono, sr, channels = read_mono(data, keep, task.start, task.frames)
         bandwidth = spectral.bandwidth_hz(mono, sr, keep.bandwidth_range_db)
         row |= {"bandwidth_hz": round(bandwidth), "sample_rate": sr, "channels": channels}
         if bandwidth < keep.min_bandwidth_hz:
-            raise LeftOut(f"not full-band: {bandwidth / 1e3:.1f} kHz, below {keep.min_bandwidth_hz / 1e3:.0f} kHz")
+            raise Rejected(f"not full-band: {bandwidth / 1e3:.1f} kHz, below {keep.min_bandwidth_hz / 1e3:.0f} kHz")
         if task.split is None:
-            raise LeftOut("the speaker is in no split")
+            raise Rejected("the speaker is in no split")
         x, y, gain_db = make_pair(mono, sr)
-    except LeftOut as reason:
+    except Rejected as reason:
         return row | {"reason": str(reason)}, None, None
     except OSError as error:
         return row | {"reason": f"unreadable: {error.strerror or error}"}, None, None
     return row | {"length": len(y), "gain_db": round(gain_db, 2)}, x, y
 
 
-def tasks_of(recordings: list[Recording], keep: Keep) -> list[Task]:
-    """Recordings as tasks, those longer than `keep.max_seconds` cut into pieces."""
+def tasks_of(recordings: list[Recording], keep: Keep) -> list[Recording]:
+    """Return the recordings, those longer than `keep.max_seconds` cut into pieces."""
     tasks = []
     for r in recordings:
         try:
             info = sf.info(str(r.path))
             piece, total = round(keep.max_seconds * info.samplerate), info.frames
         except sf.LibsndfileError:
-            piece, total = 1, 0  # the worker finds out what is wrong with it
-        starts = range(0, total, piece) if total > piece else [0]
-        for i, start in enumerate(starts):
-            frames = -1 if len(starts) == 1 or start + piece >= total else piece
-            name = r.name if len(starts) == 1 else f"{r.name}#{i:03d}"
-            tasks.append(Task(str(r.path), name, r.speaker, r.split, start, frames))
+            piece, total = 1, 0  # `process` gives the reason
+        for i, start in enumerate(range(0, max(total, 1), piece)):
+            name = f"{r.name}#{i:03d}" if total > piece else r.name
+            tasks.append(replace(r, name=name, start=start, frames=-1 if start + piece >= total else piece))
     return tasks
 
 
 def fingerprint(recordings: list[Recording], keep: Keep) -> str:
-    """Hash of everything a preparation depends on, but for the bytes of the recordings (their sizes and times stand in)."""
+    """Return a hash of all that determines the pairs; sizes and modification times represent the bytes of the recordings."""
     listed = [(r.name, r.speaker, r.split, (status := os.stat(r.path)).st_size, status.st_mtime_ns) for r in recordings]
     return hashlib.sha256(json.dumps([VERSION, PEAK, asdict(keep), listed]).encode()).hexdigest()
 
 
 def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True) -> Path:
-    """Prepare all pairs of a fetched corpus; returns their folder. A second call finds them and does nothing.
+    """Return the folder of the prepared pairs of a fetched corpus, after preparing them if necessary.
 
     Parameters
     ----------
-    corpus : fetched. workers : processes, one per core by default. progress : show a bar on a terminal.
+    corpus : a fetched corpus.
+    workers : number of processes; None: one per core.
+    progress : show a progress bar on a terminal.
 
     Raises
     ------
-    CorpusError : no recordings, or a split in which none was kept.
-    DownloadError : the disk is too full.
+    CorpusError : a split has no recording that can be kept, or the pairs cannot be written.
+    DownloadError : the disk does not have enough free space.
     """
     keep = Keep(**corpora.registry()["keep"])
     recordings = corpora.list_recordings(corpus)
@@ -200,25 +178,21 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
     require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
     tasks = tasks_of(recordings, keep)
     try:
-        with Journal(partial, corpus.splits) as journal:
-            todo = tasks[len(journal.rows) :]
-            bar = tqdm(total=len(tasks), initial=len(journal.rows), desc=f"preparing {corpus.name}", unit="file",
-                       disable=not (progress and sys.stderr.isatty()))  # fmt: skip
-            for row, x, y in _in_order(todo, keep, workers or os.cpu_count() or 1):
-                journal.add(row, x, y)
-                bar.update()
-            bar.close()
-            rows = journal.rows
-        _finish(corpus, partial, rows, mark)
-    except OSError as error:  # unreadable recordings are rows of left_out.csv: this is the disk that is written to
-        raise CorpusError(f"cannot write the pairs of {corpus.name}: {error.strerror}. Make room and start again; it goes on.") from error
+        journal = Journal(partial, corpus.splits)
+        done, quiet = len(journal.rows), not (progress and sys.stderr.isatty())
+        results = _in_order(tasks[done:], keep, workers or os.cpu_count() or 1)
+        for row, x, y in tqdm(results, f"preparing {corpus.name}", len(tasks), initial=done, unit="file", disable=quiet):
+            journal.add(row, x, y)
+        _finish(corpus, partial, journal.rows, mark)
+    except OSError as error:  # of writing: an unreadable recording is a row of left_out.csv
+        raise CorpusError(f"cannot write the pairs of {corpus.name}: {error.strerror}. Free some space and start again.") from error
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
     return target
 
 
 def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
-    """Fetch and prepare what is missing. Prepared pairs that were brought here without their recordings are taken as they are."""
+    """Return the folder of the prepared pairs, after fetching and preparing if necessary. Pairs without recordings are used as they are."""
     target = paths.prepared(corpus.name)
     if is_prepared(target) and not corpus.folder.exists():
         return target
@@ -227,14 +201,14 @@ def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
 
 
 def is_prepared(folder: Path, mark: str | None = None) -> bool:
-    """Whether `folder` holds a whole preparation, of that fingerprint if one is given."""
+    """Return whether `folder` holds a complete preparation, with the fingerprint `mark` if one is given."""
     summary = folder / "corpus.json"
     return summary.exists() and mark in (None, files.read_json(summary)["fingerprint"])
 
 
-def _in_order(tasks: list[Task], keep: Keep, workers: int):
-    """Results in the order of the tasks, with at most a few per worker in flight."""
-    if workers == 1 or len(tasks) < 64:  # starting processes, each compiling resampy, would cost more
+def _in_order(tasks: list[Recording], keep: Keep, workers: int):
+    """Yield the results in the order of the tasks, at most eight per worker ahead, which limits the memory in use."""
+    if workers == 1 or len(tasks) < 64:  # starting processes, each of which compiles resampy, would take longer
         yield from (process(t, keep) for t in tasks)
         return
     waiting: deque[Future] = deque()
@@ -248,96 +222,68 @@ def _in_order(tasks: list[Task], keep: Keep, workers: int):
 
 
 class Journal:
-    """The growing arrays of a preparation and the list of what is in them; safe to cut anywhere.
+    """The growing files of a preparation: the samples of each split, and a journal with one row per task.
 
-    A row is written after its samples, so a cut leaves at most samples without a row: they are cut off when it is opened again.
+    A row is written after its samples. If the process is killed, there may be samples without a row; the next start removes them.
     """
 
     def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
-        self.folder = folder
-        self.splits = splits
-        self.rows: list[dict] = []
         self.file = folder / "journal.jsonl"
-
-    def __enter__(self) -> Journal:
-        whole = b""
-        if self.file.exists():
-            whole = self.file.read_bytes()
-            whole = whole[: whole.rfind(b"\n") + 1]
-            self.rows = [json.loads(line) for line in whole.splitlines()]
-        if any(self._size(s, side) < 2 * self._length(s) for s in self.splits for side in "xy"):
-            self.rows, whole = [], b""  # samples were lost, as in a power cut: begin anew
-        self.lengths = {s: self._length(s) for s in self.splits}
-        self.samples = {}
-        for split, length in self.lengths.items():
-            for side in "xy":
-                f = open(self.folder / f"{split}_{side}.i16", "ab")
-                f.truncate(2 * length)
-                self.samples[split, side] = f
-        self.seen = {(r["sha256"], r["start"]): r["name"] for r in self.rows if "reason" not in r}
-        self.log = open(self.file, "ab")
-        self.log.truncate(len(whole))
-        return self
-
-    def _length(self, split: str) -> int:
-        """Samples that the rows promise of a split."""
-        return sum(r["length"] for r in self.rows if "reason" not in r and r["split"] == split)
-
-    def _size(self, split: str, side: str) -> int:
-        file = self.folder / f"{split}_{side}.i16"
-        return file.stat().st_size if file.exists() else 0
+        written = self.file.read_bytes() if self.file.exists() else b""
+        written = written[: written.rfind(b"\n") + 1]  # complete lines
+        self.rows = [json.loads(line) for line in written.splitlines()]
+        self.samples = {s: [folder / f"{s}_{side}.i16" for side in "xy"] for s in splits}
+        kept = [r for r in self.rows if "reason" not in r]
+        sizes = {f: 2 * sum(r["length"] for r in kept if r["split"] == s) for s, pair in self.samples.items() for f in pair}
+        for file in (self.file, *sizes):
+            file.touch()
+        if any(file.stat().st_size < size for file, size in sizes.items()):  # samples are missing, as after a power cut
+            self.rows, kept, written, sizes = [], [], b"", dict.fromkeys(sizes, 0)
+        for file, size in ((self.file, len(written)), *sizes.items()):
+            os.truncate(file, size)
+        self.seen = {(r["sha256"], r["start"]): r["name"] for r in kept}
 
     def add(self, row: dict, x: np.ndarray | None, y: np.ndarray | None) -> None:
-        """Append a task's result. The bytes of an earlier recording are left out: a copy teaches nothing, and could cross splits."""
+        """Append the result of a task. A copy of an earlier recording is rejected, because it might be in another split."""
         if x is not None and (original := self.seen.setdefault((row["sha256"], row["start"]), row["name"])) != row["name"]:
             row, x, y = row | {"reason": f"a copy of {original}"}, None, None
         if x is not None and y is not None:
-            row["offset"] = self.lengths[row["split"]]
-            for side, samples in (("x", x), ("y", y)):
-                self.samples[row["split"], side].write(samples.tobytes())
-                self.samples[row["split"], side].flush()
-            self.lengths[row["split"]] += len(y)
-        self.log.write(json.dumps(row).encode() + b"\n")
-        self.log.flush()
+            for file, samples in zip(self.samples[row["split"]], (x, y), strict=True):
+                with open(file, "ab") as f:
+                    row["offset"] = f.tell() // 2
+                    f.write(samples.tobytes())
+        with open(self.file, "ab") as f:
+            f.write(json.dumps(row).encode() + b"\n")
         self.rows.append(row)
-
-    def __exit__(self, *_: object) -> None:
-        for f in (*self.samples.values(), self.log):
-            f.close()
 
 
 def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
-    """Write index.csv, left_out.csv and, last, corpus.json."""
-    kept = [r for r in rows if "reason" not in r]
+    """Write index.csv, left_out.csv and corpus.json. Raises CorpusError if a split is empty."""
+    kept, rejected = [r for r in rows if "reason" not in r], [r for r in rows if "reason" in r]
     for split in corpus.splits:
         if not any(r["split"] == split for r in kept):
-            reasons = sorted({r["reason"].partition(":")[0] for r in rows if r["split"] == split and "reason" in r})
+            reasons = sorted({r["reason"].partition(":")[0] for r in rejected if r["split"] == split})
             needed = " from at least three speakers" if corpus.splits == corpora.SPLITS else ""
             raise CorpusError(
-                f"{corpus.name}: no recording of the split {split!r} was kept ({'; '.join(reasons) or 'there is none'}). "
+                f"{corpus.name}: no recording of the split {split!r} was kept ({'; '.join(reasons) or 'there are none'}). "
                 f"The study needs full-band recordings at 44.1 kHz or more{needed}."
             )
-    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, INDEX_FIELDS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(kept)
-    with open(folder / "left_out.csv", "w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, ("speaker", "name", "reason", "bandwidth_hz"), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(r for r in rows if "reason" in r)
+    for file, fields, listed in (("index.csv", INDEX_FIELDS, kept), ("left_out.csv", LEFT_OUT_FIELDS, rejected)):
+        with open(folder / file, "w", newline="", encoding="utf-8") as f:
+            writer = csv.DictWriter(f, fields, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(listed)
     hashes = sorted(f"{r['split']} {r['name']} {r.get('sha256')}" for r in kept)
     summary = {
         "corpus": corpus.name,
-        "title": corpus.title,
-        "licence": corpus.licence,
-        "source": corpus.entry["source"],
+        **{k: corpus.entry[k] for k in ("title", "licence", "source")},
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
         "sample_rate": SR_HIGH,
         "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpus.splits},
         "utterances": {s: sum(r["split"] == s for r in kept) for s in corpus.splits},
         "seconds": {s: round(sum(r["length"] for r in kept if r["split"] == s) / SR_HIGH, 1) for s in corpus.splits},
-        "left_out": len(rows) - len(kept),
+        "left_out": len(rejected),
         "keep": corpora.registry()["keep"],
     }
     files.write_json(folder / "corpus.json", summary)

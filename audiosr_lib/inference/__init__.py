@@ -1,7 +1,7 @@
 """Using a trained network.
 
-systems    what the study compares: Kaiser fast, Kaiser best, the U-Net
-deployed   the U-Net made fast
+systems    the systems that the study compares: Kaiser fast, Kaiser best, the U-Net
+deployed   a faster form of the U-Net
 chunks     recordings of any length, in parts without seams
 timing     speed and memory
 cli        the command audiosr

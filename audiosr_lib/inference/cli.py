@@ -19,15 +19,13 @@ from audiosr_lib.inference.systems import load_model
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Enhance a file and return the exit status."""
+    """Enhance a recording and return the exit status."""
     parser = argparse.ArgumentParser(prog="audiosr", description="Bring a recording at 22.05 kHz to 44.1 kHz.")
     parser.add_argument("source", type=Path, help="a recording at 22.05 kHz")
     parser.add_argument("target", type=Path, help="the result, .wav or .flac")
     parser.add_argument("--profile", default="quick", help="use the network of this profile's last run (default: quick)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs (default: CUDA where there is one)")
-    parser.add_argument(
-        "--half", action="store_true", help="compute in bfloat16: faster on some processors; fills near-silent bins with rounding"
-    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs (default: CUDA if there is a GPU)")
+    parser.add_argument("--half", action="store_true", help="use bfloat16: faster on some processors, adds noise to near-silent bins")
     options = parser.parse_args(arguments)
     try:
         model = load_model(paths.build(options.profile) / "training" / "best.pt", device_for(options.device))

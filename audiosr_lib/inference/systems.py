@@ -1,4 +1,4 @@
-"""Using a trained U-Net: load it, bring a low-rate recording to 44.1 kHz, and make it cheaper without changing it. Notebooks 10 and 11."""
+"""Using a trained U-Net: load it, bring a low-rate recording to 44.1 kHz, and reduce its cost. Notebooks 10 and 11."""
 
 from __future__ import annotations
 
@@ -18,12 +18,9 @@ from audiosr_lib.unet import ConvBlock, UNet
 
 
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
-    """The network of a checkpoint, or of a file of `export_weights`, in evaluation mode. Raises NotPrepared if it is not there."""
+    """Return the network of a checkpoint or of a file of `export_weights`, in evaluation mode; raise NotPrepared without the file."""
     if not checkpoint.exists():
-        raise NotPrepared(
-            f"there is no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training first, "
-            "or on the command line ./run_all.sh --only 08"
-        )
+        raise NotPrepared(f"no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training or ./run_all.sh --only 08")
     model = UNet()
     if checkpoint.suffix == ".safetensors":
         from safetensors.torch import load_file
@@ -35,9 +32,9 @@ def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
 
 
 def export_weights(checkpoint: Path, target: Path) -> None:
-    """Write a checkpoint's weights in half precision as a .safetensors file, which runs no code when it is read.
+    """Write a checkpoint's weights in half precision as a .safetensors file, which runs no code when it is loaded.
 
-    Beside it, as .json: config with the corpus' hash, seed, commit, and the step and total loss of the validation that chose it.
+    A .json file of the same name holds the config with the corpus' hash, the seed, the commit, and the best step with its loss.
     """
     from safetensors.torch import save_file
 
@@ -50,43 +47,29 @@ def export_weights(checkpoint: Path, target: Path) -> None:
 
 @torch.inference_mode()
 def enhance(model: UNet, x: np.ndarray) -> np.ndarray:
-    """Run the network over one interpolated signal, ``(T,) -> (T,)`` float32, on the device of its weights."""
+    """Return the network's output for one interpolated signal, ``(T,) -> (T,)`` float32, computed on the device of its weights."""
     device = next(model.parameters()).device
     batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None, None].to(device)
     return model(batch)[0, 0].cpu().numpy()
 
 
 def super_resolve(model: UNet, x_low: np.ndarray) -> np.ndarray:
-    """The whole system: kaiser_fast, then the network; ``(T,) at 22.05 kHz -> (2T,) at 44.1 kHz``."""
+    """Return a recording at 44.1 kHz, ``(T,) at 22.05 kHz -> (2T,)``: kaiser_fast, then the network."""
     return enhance(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32)))
 
 
 def all_systems(model: UNet, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Every system's estimate of a target from the same low-rate version of it.
-
-    Parameters
-    ----------
-    y : (T,) float32 at 44.1 kHz, T even.
-
-    Returns
-    -------
-    {"low": (T/2,) at 22.05 kHz, "kaiser_fast", "kaiser_best", "unet": (T,) each at 44.1 kHz}.
-    """
+    """Return the low-rate version of a target, ``(T,) at 44.1 kHz -> (T/2,)`` for even T, and each system's estimate from it, ``(T,)``."""
     low = resampling.degrade(np.asarray(y, dtype=np.float32))
     fast = resampling.interpolate(low, "kaiser_fast")
-    return {
-        "low": low,
-        "kaiser_fast": fast,
-        "kaiser_best": resampling.interpolate(low, "kaiser_best"),
-        "unet": enhance(model, fast),
-    }
+    return {"low": low, "kaiser_fast": fast, "kaiser_best": resampling.interpolate(low, "kaiser_best"), "unet": enhance(model, fast)}
 
 
 def fuse_batch_norm(model: UNet) -> UNet:
-    """A copy of a network in evaluation mode whose batch norms are merged into the convolutions before them.
+    """Return a copy of a network in evaluation mode whose batch norms are merged into the convolutions before them.
 
-    Same output to rounding, fewer operations and parameters; it can no longer be trained. ValueError in training mode, where
-    batch norm is no fixed scale and shift. Source: coursework section 1.12; notebook 05 derives it.
+    The output is the same to rounding, with fewer operations and parameters. The copy cannot be trained. Raise ValueError in training
+    mode, where batch norm is not a fixed scale and shift. Source: coursework section 1.12; notebook 05 derives it.
     """
     if model.training:
         raise ValueError("batch norm can be folded only in evaluation mode: call model.eval() first")
@@ -100,16 +83,16 @@ def fuse_batch_norm(model: UNet) -> UNet:
 
 
 def multiply_accumulates(model: nn.Module, samples: int) -> int:
-    """Return the multiplications of all convolutions of a network on ``(1, 1, samples)``, counted by PyTorch."""
+    """Return the number of multiplications in all convolutions of a network on ``(1, 1, samples)``, counted by PyTorch."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 1, samples, device=next(model.parameters()).device))
-    return counter.get_total_flops() // 2  # it counts a multiplication and an addition
+    return counter.get_total_flops() // 2  # a multiplication and an addition are two operations
 
 
 class Polyphase(nn.Module):
-    """Upsampling by two with a given filter as one convolution: ``(B, 1, T) -> (B, 1, 2T)``, zeros assumed beyond both ends.
+    """Upsampling by two with a given filter as one convolution: ``(B, 1, T) -> (B, 1, 2T)``, with zeros beyond both ends.
 
-    Its two output channels are the even and the odd samples of the result. Oracle: resampling.upsample_by_two. Notebook 11.
+    The two output channels are the even and the odd samples of the result. Oracle: resampling.upsample_by_two. Notebook 11.
     """
 
     def __init__(self, filt: SincFilter) -> None:

@@ -1,8 +1,4 @@
-"""Speed as the coursework states it: seconds of audio upsampled per second of computation (Table 3).
-
-All methods see the same audio in one run, in turn, several rounds; the best round counts, for whatever else the machine does
-only ever slows one down. Warm-up, and with it numba's compilation, is left out. Notebook 10.
-"""
+"""Speed as the coursework states it: seconds of audio upsampled per second of computation (Table 3). Also memory. Notebook 10."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from audiosr_lib.base.constants import SR_LOW
 
 @dataclass(frozen=True)
 class Speed:
-    """Real-time ratios of one method: the best round, and all of them."""
+    """Real-time ratios of one method: the best round and all rounds."""
 
     method: str
     ratio: float
@@ -31,22 +27,22 @@ class Speed:
 def real_time_ratios(
     methods: dict[str, Callable[[np.ndarray], np.ndarray]], x_low: np.ndarray, repeats: int, warm_up_seconds: float = 0.5
 ) -> list[Speed]:
-    """Time each method on the same low-rate signal.
+    """Return the speed of each method on the same low-rate signal.
+
+    The best round counts, because other work on the machine can only slow a round down. Warm-up, with numba's compilation, is not timed.
 
     Parameters
     ----------
-    methods : name -> function of a (T,) float32 signal at 22.05 kHz; it must return when the result is there
-        (on a GPU: copied back). x_low : the signal. repeats : rounds, each over all methods.
-
-    Raises
-    ------
-    ValueError : if a method does not double the number of samples, for then it did not do the job that is timed.
+    methods : functions by name, ``(T,) float32 at 22.05 kHz -> (2T,)``; ValueError for another length. On a GPU, copy the result back.
+    x_low : the signal.
+    repeats : number of rounds, each over all methods.
+    warm_up_seconds : length of a first warm-up, on the beginning of the signal; a second one uses the whole signal.
     """
     warm = x_low[: round(warm_up_seconds * SR_LOW)]
     for name, method in methods.items():
         for signal in (warm, x_low):
-            if len(method(signal)) != 2 * len(signal):
-                raise ValueError(f"{name} did not return two samples for each one")
+            if (made := len(method(signal))) != 2 * len(signal):
+                raise ValueError(f"{name} returned {made} samples for {len(signal)}: it must return two samples for each one")
     rounds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(repeats):
         for name, method in methods.items():
@@ -57,13 +53,15 @@ def real_time_ratios(
 
 
 def peak_memory_bytes(function: Callable[[], object], every_seconds: float = 0.002) -> int:
-    """How far the resident memory of this process rises above its present level while `function` runs, in bytes.
+    """Return how far the resident memory of this process rises while `function` runs, its result included, in bytes.
 
-    Its result is counted, too. Sampled, so a peak shorter than `every_seconds` can be missed. On a GPU ask torch instead.
+    Memory is sampled, so a peak shorter than `every_seconds` can be missed. GPU memory is not counted.
     """
     import psutil
 
-    _give_back_free_memory()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc: return freed memory to the system, or its reuse would not show
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     process = psutil.Process()
     before = peak = process.memory_info().rss
     done = threading.Event()
@@ -83,10 +81,3 @@ def peak_memory_bytes(function: Callable[[], object], every_seconds: float = 0.0
         done.set()
         thread.join()
     return peak - before
-
-
-def _give_back_free_memory() -> None:
-    """Return memory that was freed, but kept by the C library, to the system; only glibc can. Otherwise it would be used again unseen."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Running notebooks with papermill: in order, with progress, and with a failure that names notebook, cell and log."""
+"""Run notebooks with papermill in order, show their progress, and report a failure with notebook, cell and log."""
 
 from __future__ import annotations
 
@@ -8,36 +8,35 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import StudyError
 
-FIRST_ALONE = "08"  # the training: from here on a notebook reads what the last one wrote, uses every core, or times things
-AT_ONCE = 4  # notebooks before it, at most; each takes a core and about half a GiB
+FIRST_ALONE = "08"  # the training; this notebook and the later ones read earlier results, use every core, or measure times
+AT_ONCE = 4  # the maximum number of earlier notebooks that run at once; each needs one core and about 0.5 GiB
 CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
 
 
 class Failure(StudyError):
-    """A step of a run that did not succeed."""
+    """A failed step of a run."""
 
 
 def check_parameters(notebooks: list[Path], parameters: dict) -> None:
-    """Raise Failure, before anything runs, if a notebook does not declare a parameter: papermill would only warn."""
+    """Raise Failure if a notebook does not declare a parameter, for which papermill would only warn."""
     import papermill
 
     for notebook in notebooks:
         if unknown := set(parameters) - set(papermill.inspect_notebook(str(notebook))):
-            raise Failure(f"{notebook.name} declares no parameter {', '.join(sorted(unknown))} in its cell tagged 'parameters'.")
+            names = ", ".join(sorted(unknown))
+            raise Failure(f"{notebook.name} declares no parameter {names} in its cell tagged 'parameters': declare it there.")
 
 
 def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
-    """Run one notebook. It is written beside the log and becomes `output` only when it ran through.
+    """Run one notebook. It is written beside `log` and moved to `output` when every cell has succeeded.
 
-    Raises
-    ------
-    Failure : a cell failed or the notebook could not be run; the message has its name, the source of the cell, the error and the log.
+    Failure if a cell fails or the notebook cannot be run; the message has the notebook's name, the cell's source, the error and the log.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -56,7 +55,7 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
     try:
         try:
             run()
-        except RuntimeError as error:  # two kernels that start at once can pick the same port; then one dies before its first cell
+        except RuntimeError as error:  # two kernels that start at once can choose the same port; then one dies before its first cell
             if "before replying to kernel_info" not in str(error):
                 raise
             run()
@@ -66,54 +65,52 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
         raise Failure(
             f"{notebook.name} failed in code cell {error.exec_count}:\n\n{source}\n\n{error.ename}: {error.evalue}\n\n"
             f"Traceback: {paths.shown(log)}\nNotebook up to the failure: {paths.shown(running)}\n"
-            f"After mending it, go on with --from {notebook.name[:2]}"
+            f"Correct the cell, then continue with --from {notebook.name[:2]}"
         ) from None
-    except Exception as error:  # a kernel that died, a file that cannot be written
+    except Exception as error:  # for example a kernel that died or a file that cannot be written
         log.write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
         raise Failure(
             f"{notebook.name} could not be run: {type(error).__name__}: {error}\n"
-            f"If the kernel died, the machine may have run out of memory.\nLog: {paths.shown(log)}\nGo on with --from {notebook.name[:2]}"
+            f"If the kernel died, the memory may be too small.\nLog: {paths.shown(log)}\nContinue with --from {notebook.name[:2]}"
         ) from error
     running.replace(output)
 
 
 @contextmanager
 def as_by_command() -> Iterator[None]:
-    """Let notebooks write into the record and draw grids in place of sliders; papermill then notes relative paths, too."""
+    """Make notebooks write into the record and draw grids instead of sliders, and make papermill note relative paths."""
     from audiosr_lib.study.record import BY_COMMAND
     from audiosr_lib.teaching.interactive import STATIC
 
-    here, before = os.getcwd(), dict(os.environ)
-    os.chdir(paths.REPOSITORY)
+    before = dict(os.environ)
     os.environ |= {BY_COMMAND: "1", STATIC: "1"}
     try:
-        yield
+        with chdir(paths.REPOSITORY):
+            yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-        os.chdir(here)
 
 
 @contextmanager
 def shown_progress(label: str, file: Path) -> Iterator[None]:
-    """Print what a notebook writes to the profile's progress file: in place on a terminal, else once a minute."""
+    """Print the content of a progress file while the block runs: in place on a terminal, otherwise once a minute."""
     file.unlink(missing_ok=True)
     done = threading.Event()
-    terminal = bool(CLEAR)
     started = time.perf_counter()
 
     def watch() -> None:
-        last, at = "", started
+        last_text, last_time = "", started
         while not done.wait(1.0):
             text = file.read_text(encoding="utf-8") if file.exists() else ""
             now = time.perf_counter()
-            if terminal:
+            if CLEAR:
                 print(f"\r{label} {now - started:5.0f} s  {text:<60}", end="", flush=True)
-            elif text != last and now - at >= 60:
+            elif text != last_text and now - last_time >= 60:
                 print(f"{label} {now - started:5.0f} s  {text}", flush=True)
-                last, at = text, now
+                last_text, last_time = text, now
 
-    if not terminal:
+    if not CLEAR:
         print(f"{label} ...", flush=True)
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -127,38 +124,36 @@ def shown_progress(label: str, file: Path) -> Iterator[None]:
 
 
 def run_notebooks(notebooks: list[Path], profile: str, parameters: dict) -> dict[str, float]:
-    """Execute notebooks in order and return the seconds of each by name, those of earlier pieces of the same run included.
+    """Run notebooks in order and return the seconds of each by name, including earlier parts of the same run.
 
-    The chapters before the training need one core each and read nothing of each other: they run side by side. The first Failure
-    ends the run, after the notebooks that had started.
+    The notebooks before the training do not depend on each other and need one core each, so they run at once. After the first Failure
+    no further notebook starts.
     """
-    times_file = paths.build(profile) / "seconds.json"
-    progress_file = paths.build(profile) / "progress"
+    times_file, progress_file = (paths.build(profile) / name for name in ("seconds.json", "progress"))
     times = files.read_json(times_file) if times_file.exists() else {}
-    ended = threading.Lock()
+    place = {notebook: f"[{i}/{len(notebooks)}] {notebook.stem}" for i, notebook in enumerate(notebooks, 1)}
+    lock = threading.Lock()
 
     def run_one(notebook: Path) -> None:
         started = time.perf_counter()
         output = paths.staging(profile) / "notebooks" / notebook.name
         execute(notebook, output, parameters, paths.build(profile) / "logs" / f"{notebook.stem}.log")
-        with ended:
+        with lock:
             times[notebook.stem] = time.perf_counter() - started
             files.write_json(times_file, times)
-            print(f"{CLEAR}[{place[notebook]}/{len(notebooks)}] {notebook.stem}  {times[notebook.stem]:.1f} s", flush=True)
+            print(f"{CLEAR}{place[notebook]}  {times[notebook.stem]:.1f} s", flush=True)
 
-    place = {notebook: i for i, notebook in enumerate(notebooks, 1)}
     light = [n for n in notebooks if n.name[:2] < FIRST_ALONE]
     with as_by_command():
         if light:
             at_once = min(os.cpu_count() or 1, AT_ONCE, len(light))
             with shown_progress(f"{len(light)} notebooks, {at_once} at a time", progress_file), ThreadPoolExecutor(at_once) as pool:
-                jobs = [pool.submit(run_one, n) for n in light]
                 try:
-                    for job in as_completed(jobs):
+                    for job in as_completed([pool.submit(run_one, n) for n in light]):
                         job.result()
                 finally:
                     pool.shutdown(cancel_futures=True)
         for notebook in notebooks[len(light) :]:
-            with shown_progress(f"[{place[notebook]}/{len(notebooks)}] {notebook.stem}", progress_file):
+            with shown_progress(place[notebook], progress_file):
                 run_one(notebook)
     return times

@@ -1,11 +1,10 @@
-"""Parts of the report's pages: templates, tables, sizes of pictures, and the scripts that the pages bring along.
+"""Parts of the report's pages: templates, tables, picture sizes and MathJax.
 
-The templates, the style and the scripts lie in web/. Whatever a template is given is escaped, unless it is `Markup` already.
+The templates, styles and scripts are in web/. Templates escape every value that is not `Markup`.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import io
 import math
@@ -21,8 +20,12 @@ from PIL import Image
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.base.labels import words
 
-WEB = Path(__file__).with_name("web")  # templates, styles and scripts of the pages
-MATHJAX_PACKAGE = "sphinx-mathjax-offline"  # it holds MathJax 3.2.2, built for browsers
+WEB = Path(__file__).with_name("web")
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
+)  # fmt: skip
+MATHJAX_PACKAGE = "sphinx-mathjax-offline"  # contains MathJax 3.2.2, built for browsers
 MATHJAX_NOTE = """tex-svg.js is MathJax 3.2.2 (https://www.mathjax.org), unchanged, as packed in the Python package {package} {version}.
 MathJax is under the Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0). It sets the equations of the report's pages.
 """
@@ -32,21 +35,8 @@ class ReportError(StudyError):
     """A report that cannot be made; the message says what to do."""
 
 
-@functools.cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-
-
-def render(template: str, **values: object) -> str:
-    """A template of web/ filled in; jinja2.UndefinedError if it needs a value that is not given."""
-    return _templates().get_template(template).render(**values)
-
-
 def slug(text: str) -> str:
-    """A heading's HTML as a name to link to: "sec-" and its letters and digits, with hyphens between the words."""
+    """Return the anchor of a heading: "sec-" and the letters and digits of its HTML text, with hyphens between words."""
     plain = re.sub(r"<[^>]+>|&\w+;", "", text)
     return "sec-" + re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
@@ -57,12 +47,9 @@ def png_size(data: bytes) -> tuple[int, int]:
         return picture.size
 
 
-# --- tables ---------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Table:
-    """Cells ready to be shown. `numeric` tells of each column whether it is set flush right."""
+    """A table of formatted cells; columns with `numeric` set are aligned right."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -70,7 +57,7 @@ class Table:
 
 
 def shown(value: object, whole: bool = False) -> str:
-    """A cell of a record's table as text: nothing for a missing one, three decimals, or scientific where those would show only zeros."""
+    """Return a cell as text: "" for a missing value, otherwise three decimals, or scientific where three decimals would be zeros."""
     if isinstance(value, str):
         return words(value)
     if pd.isna(value):
@@ -81,7 +68,7 @@ def shown(value: object, whole: bool = False) -> str:
 
 
 def table_of(file: Path) -> Table:
-    """A table from a CSV file of a record. Columns of whole numbers are shown without decimals."""
+    """Return a record's CSV file as a table. Columns of whole numbers have no decimals."""
     frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
     numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
     whole = [n and bool((frame[c].dropna() % 1 == 0).all()) for c, n in zip(frame.columns, numeric, strict=True)]
@@ -89,16 +76,12 @@ def table_of(file: Path) -> Table:
     return Table([words(str(c)).replace("_", " ") for c in frame.columns], rows, numeric)
 
 
-# --- equations -------------------------------------------------------------------------------------
-
-
 def copy_mathjax(folder: Path) -> None:
-    """Put MathJax and a note on its licence into a folder; ReportError if the package that holds it is not installed."""
+    """Write MathJax and a note on its licence into a folder; ReportError if the package with MathJax is not installed."""
     try:
-        found = [f for f in importlib.metadata.files(MATHJAX_PACKAGE) or () if f.name == "tex-svg.js"]
-        script = Path(found[0].locate()).read_bytes()
-    except (importlib.metadata.PackageNotFoundError, IndexError, OSError):
-        raise ReportError(f"the package {MATHJAX_PACKAGE} is missing: run ./run_all.sh once, it installs it") from None
+        script = next(f for f in importlib.metadata.files(MATHJAX_PACKAGE) or () if f.name == "tex-svg.js").read_binary()
+    except (importlib.metadata.PackageNotFoundError, StopIteration, OSError):
+        raise ReportError(f"the package {MATHJAX_PACKAGE} is missing: run ./run_all.sh once to install it") from None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tex-svg.js").write_bytes(script)
     note = MATHJAX_NOTE.format(package=MATHJAX_PACKAGE, version=importlib.metadata.version(MATHJAX_PACKAGE))

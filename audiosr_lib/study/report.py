@@ -1,8 +1,8 @@
-"""A report of a published record that opens in any browser, without a network. ``python -m audiosr_lib.study.report [profile]``
+"""Make a report of a published record that any browser shows without a network: ``python -m audiosr_lib.study.report [profile]``.
 
-It is made of the record's files alone: nothing is run. report/index.html is the front page; beside it each executed notebook as a page,
-MathJax for the equations, and copies of the figures for a report that is handed over without its record. The same record gives the same
-bytes.
+The report is made from the files of the record only; no notebook runs. report/index.html is the front page. Beside it are one page for each
+executed notebook, MathJax for the equations, and copies of the figures, so that the folder can be handed over without the record. The same
+record gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,35 +24,36 @@ from audiosr_lib.study.chapters import Chapter, Heading
 from audiosr_lib.study.pages import ReportError, Table
 from audiosr_lib.teaching import player
 
-LONG = 12  # rows of a table that are shown without asking
+LONG = 12  # a table with more rows is folded
 CLAIMS_HEAD = ("claim", "verdict", "coursework", "here", "convention, or what it is about", "chapter")
 SECTIONS = (
-    ("result", "The result at a glance"), ("claims", "Is the coursework right?"), ("notebooks", "Notebooks"), ("figures", "Figures"),
-    ("tables", "Tables"), ("provenance", "Provenance"),
+    ("result", "The result at a glance"), ("listening", "Listening"), ("claims", "Is the coursework right?"), ("notebooks", "Notebooks"),
+    ("figures", "Figures"), ("tables", "Tables"), ("provenance", "Provenance"),
 )  # fmt: skip
 
 
 def listening(folder: Path, manifest: dict) -> str:
-    """HTML of a player of the record's first listening example, all versions with the gain they were saved with; "" without clips."""
+    """Return the HTML of a player of the record's first listening example, all versions with their saved gain; "" without clips."""
     clips = [a for a in manifest["artifacts"] if a["id"].startswith("clip-")]
-    first = [a for a in clips if a["title"].partition(":")[0] == clips[0]["title"].partition(":")[0]]
-    if not first:
+    if not clips:
         return ""
-    speaker, rows = first[0]["title"].partition(":")[0], []
-    for a in first:
-        file = next(n for n in a["files"] if n.endswith(".flac"))
-        rows.append(player.Encoded(a["title"].partition(":")[2].strip(), (folder / file).read_bytes()))
-    return player.player_html(rows, speaker, first[0]["gain_db"])
+    example, versions = clips[0]["title"].partition(":")[0], []
+    for a in clips:
+        name, _, version = a["title"].partition(":")
+        if name == example:
+            file = next(n for n in a["files"] if n.endswith(".flac"))
+            versions.append(player.Encoded(version.strip(), (folder / file).read_bytes()))
+    return player.player_html(versions, example, clips[0]["gain_db"])
 
 
 def read_manifest(folder: Path) -> dict:
-    """The manifest of a record; ReportError if there is none, or a file that it lists is missing or was changed."""
+    """Return the manifest of a record; ReportError if it is missing or unreadable, or if a listed file is missing or changed."""
     remedy = f"run ./run_all.sh --profile {folder.name} to make the record"
-    if not (folder / "manifest.json").exists():
-        raise ReportError(f"there is no record in {paths.shown(folder)}: {remedy}")
     try:
         problems = record.damage(folder)
         manifest = files.read_json(folder / "manifest.json")
+    except FileNotFoundError:
+        raise ReportError(f"there is no record in {paths.shown(folder)}: {remedy}") from None
     except (ValueError, KeyError) as error:
         raise ReportError(f"manifest.json of {paths.shown(folder)} cannot be read ({error}): {remedy}") from None
     if problems:
@@ -61,42 +62,38 @@ def read_manifest(folder: Path) -> dict:
 
 
 def label(artifact_id: str) -> str:
-    """ "Figure 1.2" of figure-1.2, "Table 2 (fair)" of table-2-fair; "" for what has a name in place of a number."""
+    """Return the label of a numbered artefact: "Table 2 (fair)" for table-2-fair; "" for an artefact without a number."""
     found = re.fullmatch(r"(figure|table)-([\d.]+)(?:-(\w+))?", artifact_id)
     return f"{found[1].capitalize()} {found[2]}" + (f" ({found[3]})" if found[3] else "") if found else ""
 
 
 def of_kind(manifest: dict, kind: str) -> list[dict]:
-    """The manifest's figures or tables in the order in which the notebooks made them; the claims have a section of their own."""
+    """Return the manifest's figures or tables in their order, without the table of claims, which has its own section."""
     return [a for a in manifest["artifacts"] if a["id"].startswith(f"{kind}-") and a["id"] != "table-claims"]
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a reader says them: "44 s", "5 min 21 s"."""
+    """Return a duration as text: "44 s", "5 min 21 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-# --- sections --------------------------------------------------------------------------------------
-
-
 def figures(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[dict]:
-    """What the front page shows of each figure: label, title, text that stands for it, size, files, chapter and cell."""
-    shown, seen = [], {}
-    for a in of_kind(manifest, "figure"):
-        chapter, place = by_name[a["notebook"]], (a["notebook"], a["cell"])
+    """Return what the front page shows of each figure: label, title, alternative text, size, files, chapter and cell."""
+    shown, drawn = [], of_kind(manifest, "figure")
+    for a in drawn:
+        chapter = by_name[a["notebook"]]
         png = next(n for n in a["files"] if n.endswith(".png"))
         width, height = pages.png_size((folder / png).read_bytes())
-        alts, index = chapter.alts.get(a["cell"], []), seen.get(place, 0)
-        seen[place] = index + 1
-        saved = sum((b["notebook"], b["cell"]) == place for b in of_kind(manifest, "figure"))
-        alt = alts[index] if len(alts) == saved else a["title"]
+        same_cell = [b["id"] for b in drawn if (b["notebook"], b["cell"]) == (a["notebook"], a["cell"])]
+        alts = chapter.alts.get(a["cell"], [])
+        alt = alts[same_cell.index(a["id"])] if len(alts) == len(same_cell) else a["title"]
         shown.append(a | {"label": label(a["id"]), "png": png, "width": width, "height": height, "alt": alt, "chapter": chapter})
     return shown
 
 
 def tables(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[dict]:
-    """What the front page shows of each table."""
+    """Return what the front page shows of each table: label, title, content, chapter and cell."""
     return [
         a | {"label": label(a["id"]), "chapter": by_name[a["notebook"]],
              "content": pages.table_of(folder / next(n for n in a["files"] if n.endswith(".csv")))}
@@ -105,7 +102,7 @@ def tables(folder: Path, manifest: dict, by_name: dict[str, Chapter]) -> list[di
 
 
 def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[tuple[str, list[dict]]]:
-    """Claims by section of the coursework, in its order, each with its interval in words and a link to the cell that shows it."""
+    """Return the claims by section of the coursework, in its order, each with its interval as text and a link to its notebook cell."""
     groups: dict[str, list[dict]] = {}
     for r in table.to_dict("records"):
         found = re.fullmatch(r"(\w+) \[(\d+)\]", r["cell"])
@@ -118,7 +115,7 @@ def claims_by_section(table: pd.DataFrame, by_name: dict[str, Chapter]) -> list[
 
 
 def provenance(manifest: dict) -> list[tuple[str, str]]:
-    """What was run, on what, from what: pairs of name and value."""
+    """Return code, machine and corpus of a run as pairs of name and value."""
     corpus, device = manifest["corpus"], manifest["device"]
     hours = sum(corpus["seconds"].values()) / 3600
     split = ", ".join(f"{n:,} {name}" for name, n in corpus["utterances"].items())
@@ -140,19 +137,14 @@ def provenance(manifest: dict) -> list[tuple[str, str]]:
     ]
 
 
-# --- the whole ---------------------------------------------------------------------------------------
-
-
 def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
-    """HTML of index.html."""
+    """Return the HTML of index.html."""
     by_name = {c.name: c for c in made}
     claims = summary.claims_table(folder)
     heard = Markup(listening(folder, manifest))
-    sections = [*SECTIONS[:1], *([("listening", "Listening")] if heard else []), *SECTIONS[1:]]
-    return pages.render(
-        "front.html.j2",
+    return pages.TEMPLATES.get_template("front.html.j2").render(
         manifest=manifest,
-        toc=[Heading(2, Markup(text), anchor) for anchor, text in sections],
+        toc=[Heading(2, Markup(text), anchor) for anchor, text in SECTIONS if heard or anchor != "listening"],
         machine=summary.machine(manifest),
         spoken=summary.spoken(folder),
         audited=summary.audited(folder),
@@ -178,27 +170,17 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
 
 
 def build(folder: Path) -> Path:
-    """Make the report of a record afresh, whole or not at all.
+    """Make the report of the published record in `folder` and return the path of its index.html.
 
-    Parameters
-    ----------
-    folder : of the published record, figures/<profile>.
-
-    Returns
-    -------
-    Path of folder/report/index.html.
-
-    Raises
-    ------
-    ReportError : the record is missing or broken, or MathJax is not installed; an older report stays as it is.
+    ReportError if the record is missing or broken, or if MathJax is not installed; an older report then stays unchanged.
     """
     manifest = read_manifest(folder)
-    drawn = of_kind(manifest, "figure")
-    made = []
+    page, drawn, made = pages.TEMPLATES.get_template("chapter.html.j2"), of_kind(manifest, "figure"), []
     for name in manifest["notebooks"]:
         titles: dict[int, list[str]] = {}
-        for a in (a for a in drawn if a["notebook"] == Path(name).stem):
-            titles.setdefault(a["cell"], []).append(a["title"])
+        for a in drawn:
+            if a["notebook"] == Path(name).stem:
+                titles.setdefault(a["cell"], []).append(a["title"])
         made.append(chapters.convert(folder / name, titles))
     with files.atomic_folder(folder / "report") as new:
         pages.copy_mathjax(new / "assets")
@@ -207,16 +189,16 @@ def build(folder: Path) -> Path:
             shutil.copyfile(folder / name, new / "figures" / name)
         for before, chapter, after in zip([None, *made], made, [*made[1:], None], strict=False):
             toc = [h for h in chapter.headings if 1 < h.level < 4]
-            text = pages.render("chapter.html.j2", chapter=chapter, previous=before, next=after, toc=toc)
+            text = page.render(chapter=chapter, previous=before, next=after, toc=toc)
             files.write_text(new / chapter.page, text)
         files.write_text(new / "index.html", front_page(folder, manifest, made))
     return folder / "report" / "index.html"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the report of a record, print where it is, and return the exit status."""
+    """Make the report of a record, print its path and size, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.study.report", description="Make the report of a record.")
-    parser.add_argument("profile", nargs="?", default="quick", help="whose record (default: quick)")
+    parser.add_argument("profile", nargs="?", default="quick", help="profile of the record (default: quick)")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:

@@ -1,7 +1,7 @@
-"""The command behind run_all.sh: data, notebooks top to bottom, record, tests.
+"""The command behind run_all.sh: data, notebooks in order, record, tests.
 
-run_all.sh calls this twice: first with ``--check`` under whatever Python the machine has, before anything is installed, so that a wrong
-option costs nothing (only the standard library is imported at the top); then for the work, inside the environment.
+run_all.sh calls this module twice: first with ``--check`` before any package is installed, so that a wrong option ends at once (therefore
+only the standard library is imported at the top); then for the work, inside the environment.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from audiosr_lib.base import files, paths, profiles
@@ -20,44 +21,40 @@ from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data import corpora
 from audiosr_lib.study.execution import Failure, check_parameters, run_notebooks
 
-UNSEEN_IN = "11"  # the chapter that tests on corpora never trained on
-SHOWN = "shown"  # a file in the folder of a training: its record is published, so the next run from the top trains anew
+UNSEEN_IN = "11"  # the notebook that tests on corpora that are not trained on
+SHOWN = "shown"  # this file in a training's folder means that its record is published, so the next whole run trains again
 HELP_END = """examples:
-  ./run_all.sh                                the study on real speech, in about 13 minutes on two cores
-  ./run_all.sh --profile smoke                all of it on synthetic signals, without a network
+  ./run_all.sh                                the study on real speech, about 13 minutes on two cores
+  ./run_all.sh --profile smoke                the whole study on synthetic signals, without internet
   ./run_all.sh --profile coursework --device cuda
-  ./run_all.sh --corpus ~/recordings          your own full-band recordings, a sub-folder for each speaker
-  ./run_all.sh --from 09                      go on after a failure
-  ./run_all.sh --profile coursework --minutes 9   train a piece; the same command goes on
+  ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
+  ./run_all.sh --from 09                      continue after a failure
+  ./run_all.sh --profile coursework --minutes 9   train for 9 minutes; repeat it to continue
   ./run_all.sh --lab                          open the notebooks in JupyterLab
   ./run_all.sh --test                         the tests"""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options of run_all.sh; argparse ends the program with status 2 and the allowed values if one is wrong."""
+    """Return the options of run_all.sh. If one is wrong, argparse prints the allowed values and ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog="./run_all.sh", allow_abbrev=False, epilog=HELP_END, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Run the audio super-resolution study and collect its figures, tables and clips.",
     )  # fmt: skip
-    numbers = [p.name[:2] for p in paths.notebooks()]
-    add = parser.add_argument
-    add("--profile", choices=list(profiles.PROFILES), default="quick", help="how much of everything (default: quick)")
-    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=_corpus, help="recordings (default: the profile's own)")
-    add("--device", choices=DEVICES, default="auto", help="where networks run (default: CUDA where there is one)")
-    add("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
-    add("--only", choices=numbers, metavar="NN", help="run this notebook alone")
-    add("--seed", type=_seed, default=0, metavar="N", help="of everything random (default: 0)")
-    add("--minutes", type=_minutes, metavar="N", help="only train, for N minutes; the same command goes on; the study uses that training")
-    add("--lab", action="store_true", help="open JupyterLab, without a run")
-    add("--test", action="store_true", help="run the tests, without a run of the study")
+    add, numbers = parser.add_argument, [p.name[:2] for p in paths.notebooks()]
+    add("--profile", choices=list(profiles.PROFILES), default="quick", help="size of the study (default: quick)")
+    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=_corpus, help="recordings (default: the profile's corpus)")
+    add("--device", choices=DEVICES, default="auto", help="device of the networks (default: CUDA if there is a GPU)")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
+    part.add_argument("--only", choices=numbers, metavar="NN", help="run this notebook alone")
+    part.add_argument("--minutes", type=_minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
+    add("--seed", type=_seed, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
+    action.add_argument("--test", action="store_true", help="run the tests, without a run of the study")
     add("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.first and options.only:
-        parser.error("--from and --only exclude each other")
-    if options.minutes and (options.first or options.only):
-        parser.error("--minutes only trains: give it without --from and --only")
-    if options.lab and options.test:
-        parser.error("--lab and --test exclude each other")
+    options.corpus = options.corpus or profiles.get(options.profile).corpus
     return options
 
 
@@ -68,29 +65,25 @@ def _seed(text: str) -> int:
 
 
 def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"--minutes must be a positive number, got {text!r}")
-    return minutes
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"--minutes must be a positive number, got {text!r}")
 
 
 def _corpus(text: str) -> str:
-    names, tested_on = corpora.names_to_train_on(), set(corpora.entries())
-    if text in tested_on - set(names):
-        raise argparse.ArgumentTypeError(f"{text!r} is only tested on, never trained on: choose {', '.join(names)} or a folder")
-    if text not in names and not Path(text).expanduser().is_dir():
+    names, folder = corpora.names_to_train_on(), Path(text).expanduser()
+    if not text or text in names:
+        return text
+    if text in corpora.entries():
+        raise argparse.ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
+    if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
-    return text
-
-
-# --- the study --------------------------------------------------------------------------------------
+    return str(folder.resolve())
 
 
 def prepare_corpus(name: str) -> str:
-    """Fetch and prepare a corpus, print one line, and return its name in the prepared folder."""
+    """Fetch and prepare a corpus, print its size, and return the name of its prepared folder."""
     from audiosr_lib.data import dataset, preparation
 
     corpus = corpora.open_corpus(name)
@@ -107,85 +100,73 @@ def prepare_corpus(name: str) -> str:
 
 
 def prepare_unseen(names: tuple[str, ...]) -> None:
-    """Fetch and prepare corpora that are only tested on. If one cannot be had, print why and go on."""
+    """Fetch and prepare corpora for testing only. If one is not available, print why and continue with the next."""
     for name in names:
         try:
             prepare_corpus(name)
         except (StudyError, OSError) as error:
-            why = " ".join(str(error).rpartition("\n\n")[2].split())  # without the ways to a corpus to train on
+            why = " ".join(str(error).rpartition("\n\n")[2].split())  # the last paragraph; the others explain how to train
             print(f"Corpus {name}: not available, so notebook {UNSEEN_IN} leaves that part out. {why}", flush=True)
 
 
-def _as_path(corpus: str) -> str:
-    """Return the name of a corpus as it is, a folder as an absolute path."""
-    is_folder = Path(corpus).expanduser().is_dir() and (os.sep in corpus or "." in corpus)
-    return str(Path(corpus).expanduser().resolve()) if is_folder else corpus
-
-
 def start_afresh(profile: str) -> None:
-    """Before a run from the top: drop the last record in the making, and move a training aside whose record is published."""
+    """Prepare a whole run: delete the unpublished record, and move a training aside if it belongs to a published record."""
     for folder in (paths.staging(profile), paths.build(profile) / "logs"):
         shutil.rmtree(folder, ignore_errors=True)
     (paths.build(profile) / "seconds.json").unlink(missing_ok=True)
     training = paths.build(profile) / "training"
     if (training / SHOWN).exists():
-        print(f"The training of the last record is now in {paths.shown(files.move_aside(training))}; delete it when you need the room.")
+        print(f"The training of the last record is now in {paths.shown(files.move_aside(training))}; delete it to free the space.")
 
 
 def train_a_piece(options: argparse.Namespace) -> None:
-    """Train for some minutes, or to the end, and say how to go on."""
+    """Train for some minutes or to the end, and print how to continue."""
     import torch
 
     from audiosr_lib.training import cli
 
     device = device_for(options.device)
-    corpus = prepare_corpus(_as_path(options.corpus or profiles.get(options.profile).corpus))
+    corpus = prepare_corpus(options.corpus)
     if (paths.build(options.profile) / "training" / SHOWN).exists():
         start_afresh(options.profile)
     try:
         result = cli.run(options.profile, corpus, options.seed, device, options.minutes)
     except torch.OutOfMemoryError as error:
         raise Failure(cli.explained(error)) from error
-    print("Training is finished: now the study, without --minutes." if result.finished else "Not finished: the same command goes on.")
+    print("Training is finished: run the study, without --minutes." if result.finished else "Not finished: repeat the command to continue.")
 
 
 def study(options: argparse.Namespace) -> None:
-    """Run the study, or a part of it, and publish the record when it is whole."""
+    """Run all or some notebooks, and publish the record when it is complete."""
     from audiosr_lib.study import record, report
 
-    everything = paths.notebooks()
-    chosen = [n for n in everything if n.name[:2] == options.only] if options.only else everything
-    chosen = [n for n in chosen if not options.first or n.name[:2] >= options.first]
-    corpus_argument = _as_path(options.corpus or profiles.get(options.profile).corpus)
-    parameters = {"profile": options.profile, "corpus": corpus_argument, "seed": options.seed, "device": options.device}
+    profile, everything = options.profile, paths.notebooks()
+    first, last = (options.only, options.only) if options.only else (options.first or "00", "99")
+    chosen = [n for n in everything if first <= n.name[:2] <= last]
+    parameters = {"profile": profile, "corpus": options.corpus, "seed": options.seed, "device": options.device}
     check_parameters(everything, parameters)
     device = device_for(options.device)
     started = time.perf_counter()
-    corpus = prepare_corpus(corpus_argument)
+    corpus = prepare_corpus(options.corpus)
     if any(n.name[:2] == UNSEEN_IN for n in chosen):
-        prepare_unseen(profiles.get(options.profile).unseen_beside(corpus))
+        prepare_unseen(profiles.get(profile).unseen_beside(corpus))
     if len(chosen) == len(everything):
-        start_afresh(options.profile)
-    seconds = run_notebooks(chosen, options.profile, parameters)
-    same = {"profile": options.profile, "corpus": corpus, "seed": options.seed}
+        start_afresh(profile)
+    seconds = run_notebooks(chosen, profile, parameters)
+    print_summary(chosen, seconds, [a for f in record.fragments(profile).values() for a in f["artifacts"]])
+    same = {"profile": profile, "corpus": corpus, "seed": options.seed}
     try:
-        folder = record.publish(options.profile, same, seconds, device, [n.stem for n in everything])
-        manifest = files.read_json(folder / "manifest.json")["artifacts"]
-        files.write_text(paths.build(options.profile) / "training" / SHOWN, "its record is published\n")
-        closing = f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)"
+        folder = record.publish(profile, same, seconds, device, [n.stem for n in everything])
+        files.write_text(paths.build(profile) / "training" / SHOWN, "its record is published\n")
+        print(f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)")
+        print(f"The report, for any browser: {paths.shown(report.build(folder))}")
     except record.RecordError as reason:
-        folder = None
-        manifest = [a for f in record.fragments(options.profile).values() for a in f["artifacts"]]
-        closing = f"Not published: {reason}"
-    print_summary(chosen, seconds, manifest)
-    if folder is not None:
-        closing += f"\nThe report, for any browser: {paths.shown(report.build(folder))}"
-    took = time.perf_counter() - started
-    print(f"{closing}\nProfile {options.profile}, corpus {corpus}, seed {options.seed}, {device}, {took:.0f} s in all")
+        print(f"Not published: {reason}")
+    print(f"Profile {profile}, corpus {corpus}, seed {options.seed}, {device}, {time.perf_counter() - started:.0f} s in all")
 
 
 def print_summary(notebooks: list[Path], seconds: dict[str, float], artifacts: list[dict]) -> None:
-    """Print the closing table: what each notebook made and how long it took."""
+    """Print what each notebook made and how long it took."""
     print(f"\n{'notebook':<28}{'seconds':>8}  made")
     for notebook in notebooks:
         made = [a["id"] for a in artifacts if a["notebook"] == notebook.stem]
@@ -195,7 +176,7 @@ def print_summary(notebooks: list[Path], seconds: dict[str, float], artifacts: l
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit status of run_all.sh."""
+    """Run the command and return its exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
     if options.check:
         return 0
@@ -209,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. What is done is kept: start again, or go on with --from NN.", file=sys.stderr)
+        print("\nInterrupted. Finished notebooks are kept: start again, or continue with --from NN.", file=sys.stderr)
         return 130
     return 0
 

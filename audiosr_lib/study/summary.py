@@ -1,6 +1,6 @@
-"""Two parts of README.md, written from a record: the result at a glance and the verdicts. ``python -m audiosr_lib.study.summary``
+"""Write two parts of README.md from a record, the result at a glance and the verdicts: ``python -m audiosr_lib.study.summary``.
 
-A test holds README.md to what this makes of the record that README.md names, so the numbers there are never typed.
+A test compares README.md with the record that it names, so nobody types these numbers.
 """
 
 from __future__ import annotations
@@ -36,54 +36,52 @@ def _cell(value: float, source: float, digits: int) -> str:
 
 
 def glance_rows(folder: Path) -> list[list[str]]:
-    """The result at a glance from a record's folder: one row a measure, its label and a cell for each of `COLUMNS`."""
+    """Return the result at a glance of a record: for each measure a row of its label and one cell for each of `COLUMNS`."""
     quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
     speed = pd.read_csv(folder / "table-3.csv").set_index("method")
     noise = pd.read_csv(folder / "data-noise-control.csv").mean(numeric_only=True)
     rows = []
     for measure, label in ROWS.items():
-        cells = [_cell(quality.loc[(measure, s), "mean"], quality.loc[(measure, s), "coursework"], 2) for s in SYSTEMS]
-        rows.append([label, *cells, _cell(noise[measure], float("nan"), 2) if measure in noise else ""])
-    cells = [_cell(speed.loc[s, "real_time_ratio"], speed.loc[s, "coursework"], 1) for s in SYSTEMS]
+        cells = [_cell(*quality.loc[(measure, s), ["mean", "coursework"]], 2) for s in SYSTEMS]
+        rows.append([label, *cells, f"{noise[measure]:.2f}" if measure in noise else ""])
+    cells = [_cell(*speed.loc[s, ["real_time_ratio", "coursework"]], 1) for s in SYSTEMS]
     return [*rows, ["real-time ratio, higher is better", *cells, ""]]
 
 
 def trained(folder: Path, manifest: dict) -> str:
-    """How long the network was trained, in words, and whether it was still getting better."""
+    """Return a text on the length of the training and on the step of its lowest validation loss."""
     numbers, log = manifest["parameters"], pd.read_csv(folder / "data-validation-log.csv")
-    minutes = numbers["steps"] * numbers["batch_size"] * numbers["crop_seconds"] / 60
-    steps, best, last = numbers["steps"], int(log.step[log.loss.idxmin()]), int(log.step.iloc[-1])
-    if last < steps:
-        steps, minutes = last, minutes * last / steps
+    best, last = int(log.step[log.loss.idxmin()]), int(log.step.iloc[-1])
+    steps = min(last, numbers["steps"])
+    minutes = steps * numbers["batch_size"] * numbers["crop_seconds"] / 60
     still = "the last one: it was not trained to its end" if best == last else f"of {last}"
     return f"{steps:,} training steps on {minutes:,.0f} minutes of crops, the lowest validation loss at step {best:,}, {still}"
 
 
 def control(manifest: dict) -> str:
-    """What the glance's last column is, in the words of the table that holds it."""
+    """Return a text that explains the last column of the result at a glance."""
     title = next(a["title"] for a in manifest["artifacts"] if a["id"] == "data-noise-control")
     return f"The last column is no method but a control: {title}, which knows nothing of the speech"
 
 
 def spoken(folder: Path) -> str:
-    """Whose means the glance shows: "60 utterances of 3 unseen speakers"."""
+    """Return the size of the test set behind the means: "60 utterances of 3 unseen speakers"."""
     table = pd.read_csv(folder / "data-per-utterance.csv")
     return f"{table.utterance.nunique():,} utterances of {table.speaker.nunique()} unseen speakers"
 
 
 def audited(folder: Path) -> str:
-    """On how many of them the claims that need several conventions are judged."""
-    table = pd.read_csv(folder / "data-fair-per-utterance.csv")
-    return f"{table.utterance.nunique():,} of these utterances"
+    """Return the number of utterances behind the claims that need several conventions: "30 of these utterances"."""
+    return f"{pd.read_csv(folder / 'data-fair-per-utterance.csv').utterance.nunique():,} of these utterances"
 
 
 def machine(manifest: dict) -> str:
-    """What the networks of a record ran on: the GPU, or the processor."""
+    """Return the name of the GPU or processor that ran the networks of a record."""
     return manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
 
 
 def glance(profile: str = "quick") -> str:
-    """Markdown of the result at a glance, between its two marks, from the published record of a profile."""
+    """Return the result at a glance as Markdown with its begin and end marks, from the published record of a profile."""
     folder = paths.REPOSITORY / "figures" / profile
     manifest = files.read_json(folder / "manifest.json")
     lines = [f"| | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
@@ -99,33 +97,30 @@ def glance(profile: str = "quick") -> str:
 
 
 def named_record(text: str) -> str:
-    """Return the time at which the record that a README was written from was finished; "" if it names none."""
+    """Return the time at which the record that a README names was finished; "" if it names none."""
     found = re.search(r"record of (\d{4}-\d\d-\d\dT[\d:]+Z)", text)
     return found[1] if found else ""
 
 
 def claims_table(folder: Path) -> pd.DataFrame:
-    """A record's tables/claims.csv, all columns text."""
+    """Return tables/claims.csv of a record with every column as text."""
     return pd.read_csv(folder / "tables" / "claims.csv", keep_default_na=False, dtype=str)
 
 
 def verdict_rows(table: pd.DataFrame) -> list[list[str]]:
-    """Rows of verdict, its meaning, claims of the text with it, facts of the printed program with it; the last one is "all"."""
+    """Return for each verdict its meaning and the numbers of claims of the text and facts of the program; the last row is "all"."""
     program = table["section"] == "Appendix A"
-    rows = []
-    for verdict, meaning in MEANINGS.items():
-        given = table.verdict == verdict
-        rows.append([verdict, meaning, str((given & ~program).sum()), str((given & program).sum())])
-    return [*rows, ["all", "", str((~program).sum()), str(program.sum())]]
+    groups = [(verdict, meaning, table.verdict == verdict) for verdict, meaning in MEANINGS.items()] + [("all", "", True)]
+    return [[name, meaning, str((given & ~program).sum()), str((given & program).sum())] for name, meaning, given in groups]
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """The claims that stand in README.md and on the report's front page."""
+    """Return the claims that README.md and the report's front page show."""
     return table[table.id.isin({c.id for c in CLAIMS if c.headline})]
 
 
 def verdicts(profile: str = "quick") -> str:
-    """Markdown of how many claims got which verdict, and of the headline claims, from a record's tables/claims.csv."""
+    """Return the numbers of verdicts and the headline claims of a record as Markdown with begin and end marks."""
     table = claims_table(paths.REPOSITORY / "figures" / profile)
     lines = [f"| {' | '.join(VERDICT_COLUMNS)} |", "|---|---|---:|---:|"]
     lines += [f"| {' | '.join(row)} |" for row in verdict_rows(table)]
@@ -135,7 +130,7 @@ def verdicts(profile: str = "quick") -> str:
 
 
 def main() -> int:
-    """Put both parts into README.md."""
+    """Write both parts into README.md and return the exit status."""
     file = paths.REPOSITORY / "README.md"
     text = file.read_text(encoding="utf-8")
     for begin, end, part in ((BEGIN, END, glance()), (VERDICTS_BEGIN, VERDICTS_END, verdicts())):

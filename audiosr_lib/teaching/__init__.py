@@ -1,5 +1,1 @@
-"""What the notebooks show and ask: figures, players, sliders and exercises."""
-
-from audiosr_lib.teaching import exercises, interactive, player, plotting
-
-__all__ = ["exercises", "interactive", "player", "plotting"]
+"""Figures, audio players, sliders and exercises of the notebooks."""

@@ -1,9 +1,8 @@
-"""Exercises with a checker that hints.
+"""Exercises of the notebooks, each with a checker that gives hints.
 
-A notebook's cell tagged `exercise` holds a stub and ends with ``exercises.check("02.1", answer)``. The checker lies in
-``audiosr_lib/checkers/chapter_02.py``, a worked solution in ``notebooks/solutions/chapter_02.py``, not to be seen at first sight.
-A check never raises: a chapter runs top to bottom with its exercises undone.
-The tests run both: every stub must fail its checker, every solution must pass.
+A notebook cell tagged `exercise` holds a stub and ends with ``exercises.check("02.1", answer)``. The checker is in
+``audiosr_lib/teaching/checkers/chapter_02.py``, a worked solution in ``notebooks/solutions/chapter_02.py``.
+A check prints and never raises, so that a chapter runs from top to bottom with unsolved exercises.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ CHECKERS: dict[str, Callable[[Any], None]] = {}
 
 
 class Hint(Exception):
-    """Raised by a checker: what is wrong and where to look."""
+    """A wrong answer. The message says what is wrong and where to look."""
 
 
 def checker(exercise_id: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Register a checker: a function of the answer that raises `Hint` if it is wrong."""
+    """Return a decorator that registers a checker, a function that raises `Hint` if the answer is wrong."""
 
     def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
         CHECKERS[exercise_id] = function
@@ -38,7 +37,7 @@ def expect(condition: bool, hint: str) -> None:
 
 
 def equals(answer: Any, value: Any, tolerance: float = 1e-6) -> bool:
-    """Whether an answer is a number or array equal to `value`, within a relative `tolerance`; False for anything else."""
+    """Return whether the answer is numeric, has the shape of `value` and equals it within a relative `tolerance`."""
     try:
         got = np.asarray(answer, dtype=complex)
     except (TypeError, ValueError):
@@ -47,31 +46,32 @@ def equals(answer: Any, value: Any, tolerance: float = 1e-6) -> bool:
 
 
 def mistake(answer: Any, wrong: Any, hint: str) -> None:
-    """Raise `Hint` if the answer is what a typical mistake gives."""
+    """Raise `Hint` if the answer equals `wrong`, the result of a typical mistake."""
     expect(not equals(answer, wrong, 1e-5), hint)
 
 
 def close(answer: Any, wanted: Any, hint: str, tolerance: float = 1e-6) -> None:
-    """Raise `Hint` unless the answer is a number or array within `tolerance` of what is wanted, relative to its largest value."""
+    """Raise `Hint` unless the answer differs from `wanted` by at most `tolerance` times the largest value of `wanted`."""
     expect(answer is not None and answer is not Ellipsis, "there is no answer yet: replace the ... by your own code")
     try:
         got = np.asarray(answer, dtype=complex)
     except (TypeError, ValueError):
-        raise Hint(f"want a number or an array, got {type(answer).__name__}") from None
+        raise Hint(f"expected a number or an array, got {type(answer).__name__}") from None
     wanted = np.asarray(wanted)
-    expect(got.shape == wanted.shape, f"{hint} (your answer has shape {got.shape}, wanted is {wanted.shape})")
+    expect(got.shape == wanted.shape, f"{hint} (your answer has shape {got.shape}, expected {wanted.shape})")
     scale = max(1e-12, float(np.abs(wanted).max(initial=0.0)))
     expect(bool(np.all(np.abs(got - wanted) <= tolerance * scale)), hint)
 
 
 def verdict(exercise_id: str, answer: Any) -> str | None:
-    """The hint for an answer, or None if it is right. KeyError for an exercise that does not exist."""
+    """Return the hint for an answer, or None if the answer is right. Raises KeyError for an unknown exercise."""
     importlib.import_module(f"audiosr_lib.teaching.checkers.chapter_{exercise_id[:2]}")
+    checker_of_it = CHECKERS[exercise_id]
     try:
-        CHECKERS[exercise_id](answer)
+        checker_of_it(answer)
     except Hint as hint:
         return str(hint)
-    except Exception as error:  # the reader's code may do anything; a chapter must still run through
+    except Exception as error:  # the reader's code may raise anything, and the chapter must still run to its end
         return f"your code raised {type(error).__name__}: {error}"
     return None
 

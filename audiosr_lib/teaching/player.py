@@ -1,9 +1,8 @@
-"""Players for comparing versions of a clip by ear, with one gain for all of them.
+"""Players that compare versions of a clip by ear, with one gain for all versions.
 
-IPython's player scales every clip to full level by itself, which hides exactly the differences one listens for. Here the
-clips of one comparison share a gain, are stored without loss as FLAC, and their levels stand beside them. Where scripts run, one
-player switches between the versions without moving, shows their spectrograms, and holds a blind test (web/player.js); where
-they do not, a table of plain audio elements remains.
+IPython's player scales every clip to full level, which hides differences in level. Here the clips of one comparison share a gain and are
+stored as lossless FLAC. Where scripts run, one player switches between the versions at the same place, shows their spectrograms and
+offers a blind test (web/player.js). Where they do not run, the page has a table of plain audio elements.
 """
 
 from __future__ import annotations
@@ -18,20 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile as sf
 
 from audiosr_lib import signals
 from audiosr_lib.base.kernel import kernel_shell
 
 WEB = Path(__file__).with_name("web")  # style and script of the player
-PEAK_DB = -1.0  # the loudest sample of a comparison
-ABOVE_HZ = 11025.0  # what the player's "only above" keeps: the band that 22.05 kHz cannot hold
-NOTEBOOK_BYTES = 1_500_000  # of players in one executed notebook; a test holds the record to it
+PEAK_DB = -1.0  # level of the loudest sample of a comparison, re full scale
+ABOVE_HZ = 11025.0  # the player's "only above" keeps frequencies above it: the band that a rate of 22.05 kHz cannot hold
+NOTEBOOK_BYTES = 1_500_000  # largest total size of the players in one executed notebook
 GRID_S = 0.02  # excerpts start at its multiples, where a signal has a sample at 44.1 kHz and at 22.05 kHz
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a clip: a label, the samples, and their rate in Hz."""
+    """One version of a clip: a label, the samples (T,) and their rate in Hz."""
 
     label: str
     x: np.ndarray
@@ -39,59 +39,55 @@ class Version:
 
 
 def shared_gain(versions: Sequence[Version], peak_db: float = PEAK_DB) -> float:
-    """The one factor that brings the loudest sample of all versions to `peak_db` re full scale.
-
-    ValueError if there is nothing to hear.
-    """
+    """Return the factor that brings the loudest sample of all versions to `peak_db` re full scale; ValueError if all are silent."""
     peak = max((float(np.abs(v.x).max()) for v in versions if len(v.x)), default=0.0)
     if peak == 0:
-        raise ValueError("all versions are silent")
+        raise ValueError("all versions are silent: give at least one that is not")
     return 10 ** (peak_db / 20) / peak
 
 
 def flac_bytes(x: np.ndarray, sr: int) -> bytes:
-    """A mono signal as a 16-bit FLAC file in memory; ValueError beyond full scale."""
-    import soundfile as sf
-
-    if np.abs(x).max(initial=0.0) > 1.0:
-        raise ValueError("the signal exceeds full scale: apply a shared gain first")
+    """Return a mono signal as the bytes of a 16-bit FLAC file; ValueError if a sample exceeds full scale."""
+    if (peak := np.abs(x).max(initial=0.0)) > 1.0:
+        raise ValueError(f"the peak {peak:.3g} exceeds full scale, 1: apply `shared_gain` first")
     buffer = io.BytesIO()
-    sf.write(buffer, x, sr, format="FLAC", subtype="PCM_16", compression_level=1.0)  # the smallest file; no loss at any level
+    sf.write(buffer, x, sr, format="FLAC", subtype="PCM_16", compression_level=1.0)  # the smallest file; every level is lossless
     return buffer.getvalue()
 
 
 def loudest_s(x: np.ndarray, sr: int, seconds: float, above_hz: float = 0.0) -> float:
-    """Where the stretch of `seconds` with the most energy at `above_hz` and above starts, in s, a multiple of `GRID_S`.
+    """Return the start, in s, of those `seconds` of a signal (T,) that have the most energy at `above_hz` and above.
 
-    For a signal (T,) that is not longer it is 0. ValueError if `seconds` is not positive.
+    The start is a multiple of `GRID_S`; it is 0 if the signal is not longer. ValueError if `seconds` is not positive.
     """
     if seconds <= 0:
-        raise ValueError(f"a stretch of {seconds} s is none")
+        raise ValueError(f"seconds must be positive, got {seconds}")
+    length = round(seconds * sr)
     energy = np.concatenate([[0.0], np.cumsum(signals.band(x, sr, above_hz, sr) ** 2)])
-    starts = np.arange(0, max(len(x) - round(seconds * sr), 0) + 1, round(GRID_S * sr))
-    ends = np.minimum(starts + round(seconds * sr), len(x))
+    starts = np.arange(0, max(len(x) - length, 0) + 1, round(GRID_S * sr))
+    ends = np.minimum(starts + length, len(x))
     return float(starts[np.argmax(energy[ends] - energy[starts])] / sr)
 
 
 def excerpt(x: np.ndarray, sr: int, start_s: float, seconds: float, fade_s: float = 0.005) -> np.ndarray:
-    """A stretch to listen to: `seconds` from `start_s` on, or as much as there is, faded in and out so that the cuts do not click.
+    """Return a copy of a part of a signal to listen to, faded in and out so that the cuts do not click.
 
     Parameters
     ----------
-    x : (T,). sr : its rate in Hz. fade_s : length of each fade, half a period of a cosine.
-
-    Returns
-    -------
-    A new array, (round(seconds * sr),) at most. Measure on the signal itself, not on this.
+    x : (T,).
+    sr : sample rate in Hz.
+    start_s : start of the part.
+    seconds : length of the part, which ends earlier if the signal does.
+    fade_s : length of each fade, half a period of a cosine.
 
     Raises
     ------
-    ValueError : if the stretch starts outside of the signal or is shorter than its fades.
+    ValueError : if the part starts outside of the signal or is shorter than its fades.
     """
     start, length, fade = (round(s * sr) for s in (start_s, seconds, fade_s))
     part = np.array(x[max(start, 0) : max(start, 0) + length], dtype=np.float64)
     if not 0 <= start < len(x) or len(part) < 2 * fade:
-        raise ValueError(f"no excerpt of {seconds} s at {start_s} s in a signal of {len(x) / sr:.2f} s")
+        raise ValueError(f"no excerpt of {seconds} s at {start_s} s with fades of {fade_s} s in a signal of {len(x) / sr:.2f} s")
     ramp = np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / fade) ** 2
     part[:fade] *= ramp
     part[len(part) - fade :] *= ramp[::-1]
@@ -99,56 +95,53 @@ def excerpt(x: np.ndarray, sr: int, start_s: float, seconds: float, fade_s: floa
 
 
 def loudness(x: np.ndarray, sr: int) -> float:
-    """Integrated loudness of a mono signal (T,) in LUFS; nan if it is shorter than a block of 0.4 s or below the gate of -70 LUFS.
+    """Return the integrated loudness of a mono signal (T,) in LUFS; nan if it is shorter than 0.4 s or below the gate of -70 LUFS.
 
-    Source: ITU-R BS.1770-4, by pyloudnorm.
+    Source: ITU-R BS.1770-4, computed by pyloudnorm.
     """
     import pyloudnorm
 
-    if len(x) < 0.4 * sr:
-        return float("nan")
-    measured = pyloudnorm.Meter(sr).integrated_loudness(np.asarray(x, dtype=np.float64))
+    measured = pyloudnorm.Meter(sr).integrated_loudness(np.asarray(x, dtype=np.float64)) if len(x) >= 0.4 * sr else np.nan
     return float(measured) if np.isfinite(measured) else float("nan")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A version as a player carries it: a label and the bytes of a FLAC file."""
+    """One version in a player: a label and the bytes of a FLAC file."""
 
     label: str
     flac: bytes
 
     def row(self) -> str:
-        """A row of the table of plain audio elements: label, element, rate, RMS level re full scale, loudness."""
-        import soundfile as sf
-
+        """Return an HTML table row: label, audio element, sample rate, RMS level re full scale, loudness."""
         x, sr = sf.read(io.BytesIO(self.flac), dtype="float64")
-        label, lufs, rms = html.escape(self.label), loudness(x, sr), f"{float(signals.db(signals.rms(x))):.1f}"
-        loud = "" if np.isnan(lufs) else f"{lufs:.1f}"
+        label, lufs, rms = html.escape(self.label), loudness(x, sr), f"{signals.db(signals.rms(x)):.1f}"
+        exact, shown = ("", "") if np.isnan(lufs) else (f"{lufs:.3f}", f"{lufs:.1f}")
         return (
             f'<tr><th scope="row" style="text-align:left">{label}</th>'
             f'<td><audio controls preload="metadata" aria-label="{label}" data-label="{label}" data-rms="{rms}" '
-            f'data-lufs="{"" if np.isnan(lufs) else f"{lufs:.3f}"}" '
-            f'src="data:audio/flac;base64,{base64.b64encode(self.flac).decode()}"></audio></td>'
-            f"<td>{sr / 1000:g} kHz</td><td>{rms} dB</td><td>{loud}</td></tr>"
+            f'data-lufs="{exact}" src="data:audio/flac;base64,{base64.b64encode(self.flac).decode()}"></audio></td>'
+            f"<td>{sr / 1000:g} kHz</td><td>{rms} dB</td><td>{shown}</td></tr>"
         )
 
 
 @functools.cache
 def _code() -> str:
-    """Style and script of the player, without indentation and lines of comment."""
+    """Return the style and script of the player, without indentation and comment lines."""
     style = re.sub(r"\s+", " ", (WEB / "player.css").read_text(encoding="utf-8"))
     script = re.sub(r"^\s*(//.*\n)?", "", (WEB / "player.js").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return f"<style>{style}</style><script>{script}</script>"
 
 
 def player_html(clips: Sequence[Encoded], title: str, gain_db: float, *, with_code: bool = True) -> str:
-    """One player as HTML.
+    """Return one player as HTML.
 
     Parameters
     ----------
-    clips : the versions, encoded with one gain for all. gain_db : that gain, which is shown. with_code : False where the page
-    carries the player's code already, from another player; the code starts every player that it finds and those that come later.
+    clips : the versions, encoded with one gain.
+    title : caption of the player, may be empty.
+    gain_db : the gain of the clips in dB, which the player shows.
+    with_code : False if another player on the page has the code, which starts all players, also those added later.
     """
     caption = f"<caption style='text-align:left'>{html.escape(title)}</caption>" if title else ""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("version", "listen", "rate", "RMS level", "LUFS"))
@@ -160,23 +153,21 @@ def player_html(clips: Sequence[Encoded], title: str, gain_db: float, *, with_co
     )
 
 
-_carrier: str | None = None  # the cell of this kernel whose outputs carry the player's code
+_carrier: str | None = None  # the notebook cell whose outputs have the player's code
 
 
 def _this_cell() -> str | None:
-    """The running notebook cell: its id where the notebook's program tells it, as JupyterLab does, else its source."""
-    shell = kernel_shell()
-    if shell is None:
+    """Return the id of the running notebook cell, or its source if the front end sends no id; None outside of a notebook."""
+    if (shell := kernel_shell()) is None:
         return None
-    asked = shell.kernel.get_parent()  # the message that runs the cell; its history may be switched off
+    asked = shell.kernel.get_parent()  # the request that runs the cell; IPython's history may be switched off
     return asked.get("metadata", {}).get("cellId") or asked.get("content", {}).get("code")
 
 
 def players(versions: Sequence[Version], title: str = ""):
-    """A player for a notebook that compares versions of a clip, with one gain for all; returns an IPython.display.HTML object.
+    """Return a player of several versions of a clip, as an IPython.display.HTML object; ValueError if all versions are silent.
 
-    The first cell that shows a player carries its code, and carries it again when it is run again; the others stay small.
-    ValueError if all versions are silent.
+    Only the players of the first cell that shows one include the player's code, which keeps the notebook small.
     """
     from IPython.display import HTML
 

@@ -1,7 +1,4 @@
-"""One visual language for all figures: colours that survive colour blindness and a grey printer, shared scales, units.
-
-Helpers draw on an `ax` and return it; `use_style` is called by a notebook, never at import.
-"""
+"""Style and drawing functions of the figures. The colours are distinct for colour-blind readers and in greyscale."""
 
 from __future__ import annotations
 
@@ -11,57 +8,44 @@ import numpy as np
 
 from audiosr_lib import spectral
 from audiosr_lib.base.kernel import kernel_shell
-from audiosr_lib.base.labels import LABELS  # noqa: F401 - notebooks write plotting.LABELS
+from audiosr_lib.base.labels import LABELS  # noqa: F401 - notebooks use plotting.LABELS
 
-# Okabe and Ito's palette, ordered so that neighbours also differ in grey.
-BLACK, BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
-    "#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
-)  # fmt: skip
+BLACK, BLUE, ORANGE, GREEN = "#000000", "#0072B2", "#E69F00", "#009E73"  # palette of Okabe and Ito; neighbours differ in grey
+VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": GREEN, "unet": BLUE, "low": SKY, "soxr_vhq": PURPLE}
 LINES = {"original": "-", "kaiser_fast": "--", "kaiser_best": "-.", "unet": "-", "low": ":", "soxr_vhq": ":"}
-DB_RANGE = (-100.0, 0.0)  # of spectrograms, re the loudest bin of the original
+DB_RANGE = (-100.0, 0.0)  # colour scale of spectrograms, in dB re the loudest bin of the original
 CMAP = "magma"
 
 
 def use_style() -> None:
-    """Set seaborn's and matplotlib's defaults for this kernel; call it once, in a notebook's set-up cell.
+    """Set the defaults of seaborn and matplotlib; call it in the set-up cell of a notebook.
 
-    In a notebook, figures are shown as `small_png`, an executed copy taking a third of the room, with `description` as their
-    alternative text.
+    In a notebook, figures are shown as `small_png`, about a third of the usual size, with `description` as alternative text.
     """
     import matplotlib as mpl
     import seaborn as sns
 
     sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK])
-    mpl.rcParams.update(
-        {
-            "figure.dpi": 90,
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.titlesize": 12,
-            "axes.labelsize": 11,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-            "legend.fontsize": 10,
-            "legend.frameon": False,
-            "axes.grid": True,
-            "grid.alpha": 0.3,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "lines.linewidth": 1.6,
-        }
-    )
-    shell = kernel_shell()
-    if shell is not None:
+    mpl.rc("figure", dpi=90)
+    mpl.rc("figure.constrained_layout", use=True)
+    mpl.rc("font", size=11)
+    mpl.rc("axes", titlesize=12, labelsize=11, grid=True)
+    mpl.rc("axes.spines", top=False, right=False)
+    mpl.rc(("xtick", "ytick"), labelsize=10)
+    mpl.rc("legend", fontsize=10, frameon=False)
+    mpl.rc("grid", alpha=0.3)
+    mpl.rc("lines", linewidth=1.6)
+    if (shell := kernel_shell()) is not None:
         import matplotlib.pyplot as plt
 
-        plt.switch_backend(mpl.get_backend())  # loads the notebook's backend now, which sets its own formatter
+        plt.switch_backend(mpl.get_backend())  # the notebook's backend sets its own formatter, so load it before
         formatter = shell.display_formatter.formatters["image/png"]
         formatter.for_type(mpl.figure.Figure, lambda fig: (small_png(fig, fig.dpi), {"alt": description(fig)}))
 
 
 def description(fig) -> str:
-    """What a matplotlib figure shows, in words, for those who do not see it: its title, and the axes and curves of each panel.
+    """Return a description of a matplotlib figure in words: its title, and the axes and curves of each panel.
 
     The title is the figure's label (`Figure.set_label`), which `Run.figure` sets, or its suptitle.
     """
@@ -82,7 +66,7 @@ def description(fig) -> str:
 
 
 def small_png(fig, dpi: float) -> bytes:
-    """A matplotlib figure as a PNG file of at most 128 colours; lines, text and 64-step spectrograms lose nothing to see."""
+    """Return a matplotlib figure as the bytes of a PNG file with at most 128 colours, which looks the same."""
     from PIL import Image
 
     drawn, small = io.BytesIO(), io.BytesIO()
@@ -93,7 +77,7 @@ def small_png(fig, dpi: float) -> bytes:
 
 
 def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):
-    """Draw a signal over time in seconds."""
+    """Draw a signal (T,) over time in seconds, and return the axes."""
     ax.plot(start_s + np.arange(len(x)) / sr, x, **({"linewidth": 0.8} | style))
     ax.set(xlabel="time (s)", ylabel="amplitude")
     return ax
@@ -101,12 +85,16 @@ def waveform(ax, x: np.ndarray, sr: int, *, start_s: float = 0.0, **style):
 
 def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: int = 256, reference: float | None = None,
                 limits_db: tuple[float, float] = DB_RANGE, top_hz: float | None = None):  # fmt: skip
-    """Draw a spectrogram in dB and return (ax, image).
+    """Draw a spectrogram in dB, and return the axes and the image.
 
     Parameters
     ----------
-    x : (T,). reference : power that is 0 dB; the loudest bin of `x` by default. Give the original's to every picture that is compared.
-    limits_db : of the colour scale. top_hz : upper end of the frequency axis; beyond sr / 2 stays empty.
+    x : (T,).
+    sr : sample rate in Hz.
+    n_fft, hop_length : of the transform, in samples.
+    reference : power at 0 dB, from `reference_power` of the original if spectrograms are compared; the loudest bin of `x` by default.
+    limits_db : limits of the colour scale.
+    top_hz : upper end of the frequency axis; the axis is empty above sr / 2.
     """
     import matplotlib as mpl
 
@@ -123,23 +111,23 @@ def spectrogram(ax, x: np.ndarray, sr: int, *, n_fft: int = 1024, hop_length: in
 
 
 def reference_power(x: np.ndarray, n_fft: int = 1024, hop_length: int = 256) -> float:
-    """Power of the loudest bin of a signal, for `spectrogram`'s `reference`."""
+    """Return the power of the loudest bin of a signal, the `reference` of `spectrogram`."""
     return float((np.abs(spectral.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2).max())
 
 
 def response_db(taps: np.ndarray, n_fft: int = 65536) -> tuple[np.ndarray, np.ndarray]:
-    """Magnitude response of an impulse response: frequency in cycles per sample (0 .. 0.5) and level in dB re its value at 0."""
+    """Return the frequencies in cycles per sample (0 .. 0.5) and the magnitude response in dB re its value at 0."""
     magnitude = np.abs(np.fft.rfft(taps, n_fft))
     return np.arange(len(magnitude)) / n_fft, 20 * np.log10(np.maximum(magnitude / magnitude[0], 1e-12))
 
 
 def panel_letter(ax, letter: str) -> None:
-    """A bold a), b), ... at the upper left, above the axes."""
+    """Write a bold a), b), ... above the upper left corner of the axes."""
     ax.text(-0.02, 1.03, f"{letter})", transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
 
 
 def plain_log_axis(ax) -> None:
-    """A logarithmic y axis with plain decimals at 1, 2, 5 and the like, as few of them as still make three."""
+    """Make the y axis logarithmic, with decimal labels at the coarsest of several sets of ticks that has at least three in view."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
     ax.set_yscale("log")

@@ -1,12 +1,12 @@
 """Training the U-Net: sections 2.5 and 2.6 of the coursework.
 
-config        what decides a training, as plain numbers
-batches       batches from the memory map, or from the memory of the device
+config        the settings of a training, and its result
+batches       batches from the memory-mapped files or from device memory
 distributed   several processes, one for each GPU
 log           the CSV files and TensorBoard scalars of a training
-checkpoint    the folder of a training, saved whole and continued
+checkpoint    the folder of a training and its checkpoints
 loop          the training step, the validation and the loop around them
-cli           training without a notebook
+cli           training on the command line
 """
 
 from audiosr_lib.training.config import SWITCHES, TrainingConfig, TrainingResult

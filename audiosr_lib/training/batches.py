@@ -1,4 +1,4 @@
-"""Batches of crops on the device: read from the memory map, or gathered from the memory of the device. Both give the same numbers."""
+"""Batches of crops on a device: read from the memory-mapped files or gathered from device memory. Both give the same numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from audiosr_lib.base.constants import FULL_SCALE
 from audiosr_lib.data.dataset import Crops
 
 BLOCK = 1 << 26  # samples copied to the device at once
-FREE_SHARE = 0.5  # of the free memory of a GPU that the corpus may fill
+FREE_SHARE = 0.5  # share of a GPU's free memory that the corpus may fill
 
 
 class HostBatches:
-    """Batches read from the memory map and copied to the device, on a GPU through pinned memory."""
+    """Batches read from the memory-mapped files and copied to the device, through pinned memory if it is a GPU."""
 
     def __init__(self, crops: Crops, device: str) -> None:
         self.crops, self.device = crops, torch.device(device)
@@ -29,14 +29,14 @@ class HostBatches:
 
 
 class DeviceBatches:
-    """Batches gathered on the device, which holds all samples of the split as 16-bit codes: four bytes a sample for x and y together."""
+    """Batches gathered on the device, which holds the whole split as 16-bit codes: four bytes per sample for x and y together."""
 
     def __init__(self, crops: Crops, device: str) -> None:
         self.crops = crops
         sides = crops.split.codes()
         self.codes = torch.empty((2, len(sides[0])), dtype=torch.int16, device=device)
         for row, side in zip(self.codes, sides, strict=True):
-            for begin in range(0, len(side), BLOCK):  # the corpus need not fit into the memory of the host
+            for begin in range(0, len(side), BLOCK):  # in blocks, because the corpus may exceed the memory of the host
                 row[begin : begin + BLOCK] = torch.from_numpy(np.array(side[begin : begin + BLOCK]))
         self.inside = torch.arange(crops.crop_length, device=device)
 
@@ -49,14 +49,7 @@ class DeviceBatches:
 
 
 def make_batches(crops: Crops, device: str, data_on_device: bool) -> HostBatches | DeviceBatches:
-    """Return batches of crops on a device.
-
-    Parameters
-    ----------
-    crops : what each step sees.
-    device : "cpu" or "cuda".
-    data_on_device : keep the split in the memory of the device. On a GPU it is kept there only if it fits into `FREE_SHARE` of it.
-    """
+    """Return `DeviceBatches` if `data_on_device` is set and, on a GPU, the split fits into `FREE_SHARE`; otherwise `HostBatches`."""
     if data_on_device and torch.device(device).type == "cuda":
         needed = sum(side.nbytes for side in crops.split.codes())
         data_on_device = needed < FREE_SHARE * torch.cuda.mem_get_info(device)[0]

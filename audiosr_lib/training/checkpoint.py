@@ -1,4 +1,4 @@
-"""The folder of a training: its config, and checkpoints that are written whole or not at all."""
+"""The folder of a training: its config and its checkpoints, each written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from audiosr_lib.training.config import TrainingConfig
 
 
 def claim_directory(config: TrainingConfig, directory: Path) -> Path | None:
-    """Make a folder ready for a training and return where an older one went, None if there was no other.
+    """Make a folder ready for a training and return the new path of an older training, None if nothing was moved.
 
-    A training of the same config is continued. Any other is renamed to NAME.old, NAME.old-2 and so on, and never deleted.
+    A training of the same config is resumed. A training of another config is renamed to NAME.old, NAME.old-2 and so on, never deleted.
     """
     mark, moved = directory / "config.json", None
-    decides = json.loads(json.dumps(config.decides()))  # as it comes back from the file
+    decides = json.loads(json.dumps(config.decides()))  # in the types that the file returns
     if mark.exists() and files.read_json(mark).get("decides") != decides:
         moved = files.move_aside(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     if not mark.exists():
         files.write_json(mark, {"decides": decides, "config": asdict(config)})
     return moved
@@ -32,21 +31,15 @@ def claim_directory(config: TrainingConfig, directory: Path) -> Path | None:
 def save_checkpoint(
     file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict, config: TrainingConfig, commit: str
 ) -> None:
-    """Write weights, optimiser, progress, config, seed and commit; whole or not at all."""
-    content = {
-        "model": model.state_dict(),
-        "optimizer": None if optimizer is None else optimizer.state_dict(),
-        "state": dict(state),
-        "config": asdict(config),
-        "seed": config.seed,
-        "commit": commit,
-    }
+    """Write weights, optimiser, progress, config, seed and commit to a file."""
+    content = {"model": model.state_dict(), "optimizer": None if optimizer is None else optimizer.state_dict(), "state": state}
+    content |= {"config": asdict(config), "seed": config.seed, "commit": commit}
     with files.atomic_write(file) as path:
         torch.save(content, path)
 
 
 def load_checkpoint(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict:
-    """Return the progress of a checkpoint, and restore model and optimiser in place; without a file, the progress of a fresh training."""
+    """Return the progress of a checkpoint and restore model and optimiser in place; without a file, the progress of a new training."""
     if not file.exists():
         return {"step": 0, "seconds": 0.0, "best_loss": math.inf, "best_step": 0, "stopped_early": False}
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)

@@ -1,7 +1,7 @@
-"""Training without a notebook, in pieces if wanted, on several GPUs if there are. ``python -m audiosr_lib.training.cli --minutes 9``
+"""Training on the command line, on one or several GPUs. ``python -m audiosr_lib.training.cli --minutes 9``
 
-Each call goes on where the last one stopped, also on another machine that was given build/<profile>/training. Notebook 08 then finds the
-training finished and shows it. Several GPUs: ``torchrun --nproc-per-node 4 -m audiosr_lib.training.cli --profile coursework``.
+Each call resumes where the last one stopped, also on another machine to which build/<profile>/training was copied. Notebook 08 then
+shows the finished training. Several GPUs: ``torchrun --nproc-per-node 4 -m audiosr_lib.training.cli --profile coursework``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,9 @@ from audiosr_lib.training.config import TrainingConfig, TrainingResult
 
 
 def run(profile: str, corpus: str, seed: int, device: str, minutes: float | None) -> TrainingResult:
-    """Train a piece in the folder that notebook 08 uses, print how far it is, and return where the training stands.
+    """Train in the folder that notebook 08 uses, for some minutes or to the end, and return the result.
 
-    Raises
-    ------
-    NotPrepared : the corpus is not prepared.
-    TrainingDiverged : as in `train`.
+    Raise the errors of `train`, and NotPrepared if the corpus is not prepared.
     """
     chosen = profiles.get(profile)
     name = corpora.open_corpus(corpus or chosen.corpus).name
@@ -40,20 +37,20 @@ def run(profile: str, corpus: str, seed: int, device: str, minutes: float | None
 
 
 def explained(error: Exception) -> str:
-    """Return the message of an error, with what to do where the memory of a GPU did not suffice."""
+    """Return the message of an error, with a remedy if GPU memory ran out."""
     if not isinstance(error, torch.OutOfMemoryError):
         return str(error)
     return f"The memory of the GPU is too small for this profile: use --profile quick, or --device cpu. {str(error).partition(chr(10))[0]}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 when the training is finished, 3 when a piece is (0 under torchrun, which takes 3 for a failure), 1 on an error."""
+    """Return 0 if the training is finished, 3 if it is not, 1 on an error. Under torchrun return 0, not 3, which it takes for a failure."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.training.cli", description="Train the U-Net of a profile, or continue.")
     parser.add_argument("--profile", choices=list(profiles.PROFILES), default="quick")
     parser.add_argument("--corpus", default="", help="recordings (default: those of the profile)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--minutes", type=float, help="end after so long; the next call goes on")
+    parser.add_argument("--minutes", type=float, help="stop after this time; the next call continues")
     options = parser.parse_args(arguments)
     if options.minutes is not None and not options.minutes > 0:
         parser.error(f"--minutes must be positive, got {options.minutes:g}")

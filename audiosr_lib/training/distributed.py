@@ -1,7 +1,7 @@
 """Several processes of one training: torchrun starts one for each GPU, and PyTorch's DistributedDataParallel averages their gradients.
 
-Every process computes the loss and the batch statistics of its own part of the batch, and the gradients are averaged. That is the usual
-practice. A training with several processes therefore learns nearly, not exactly, what one process learns from the whole batch.
+Every process computes the loss and the batch statistics of its part of the batch, as is usual. So several processes learn nearly,
+but not exactly, what one process learns from the whole batch.
 """
 
 from __future__ import annotations
@@ -14,12 +14,7 @@ from torch import Tensor, nn
 
 
 def join(device: str) -> tuple[int, int]:
-    """Return (rank, world) after joining the group that torchrun describes; (0, 1) without one.
-
-    Parameters
-    ----------
-    device : "cuda" joins by NCCL, "cpu" by Gloo.
-    """
+    """Join the group that torchrun describes, by NCCL for "cuda" or Gloo for "cpu", and return `rank_and_world`."""
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
@@ -28,7 +23,7 @@ def join(device: str) -> tuple[int, int]:
 
 
 def leave() -> None:
-    """End the group, if there is one."""
+    """End the group if there is one."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
@@ -39,13 +34,13 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has reached this call."""
     if rank_and_world()[1] > 1:
         dist.barrier()
 
 
 def broadcast_from_rank0(value: float, device: str) -> float:
-    """Return the number that the process of rank 0 has."""
+    """Return the value that the process of rank 0 passes."""
     if rank_and_world()[1] == 1:
         return value
     shared = torch.tensor([value], dtype=torch.float64, device=device)
@@ -61,5 +56,5 @@ def all_reduce_mean(x: Tensor) -> Tensor:
 
 
 def data_parallel(model: nn.Module) -> nn.Module:
-    """Return the network for training steps: wrapped in DistributedDataParallel if there are several processes, else as it is."""
+    """Return the network for training steps, wrapped in DistributedDataParallel if there are several processes."""
     return nn.parallel.DistributedDataParallel(model) if rank_and_world()[1] > 1 else model

@@ -1,4 +1,4 @@
-"""The log of a training: two CSV files, TensorBoard scalars with the coursework's tags, and curves smoothed as TensorBoard draws them."""
+"""The log of a training: two CSV files, TensorBoard scalars with the coursework's tags, and curves smoothed as in TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,63 +11,57 @@ import pandas as pd
 from audiosr_lib.base import files
 from audiosr_lib.losses import LOSS_NAMES
 
-TRAIN_FIELDS = ("step", "seconds", "grad_norm", *LOSS_NAMES)
-VALIDATION_FIELDS = ("step", "seconds", *LOSS_NAMES)
+FIELDS = {"train": ("step", "seconds", "grad_norm", *LOSS_NAMES), "validation": ("step", "seconds", *LOSS_NAMES)}
 
 
 class Log:
-    """train.csv, validation.csv and TensorBoard scalars; rows after the checkpoint's step are dropped when it is opened.
+    """The open files train.csv and validation.csv and a TensorBoard writer.
 
-    With write=False it does nothing: of several processes one writes.
+    Opening drops the rows after the checkpoint's step. With write=False nothing is written: one of several processes writes.
     """
 
     def __init__(self, directory: Path, step: int, write: bool = True) -> None:
         self.directory, self.step, self.active = directory, step, write
+        self._outputs = {}
 
     def __enter__(self) -> Log:
         if not self.active:
             return self
         from torch.utils.tensorboard import SummaryWriter
 
-        self._files, self._writers = {}, {}
-        for name, fields in (("train", TRAIN_FIELDS), ("validation", VALIDATION_FIELDS)):
+        for name, fields in FIELDS.items():
             file = self.directory / f"{name}.csv"
-            kept = [r for r in read_log(file) if r["step"] <= self.step and self.step > 0]
-            with files.atomic_write(file) as path, open(path, "w", newline="", encoding="utf-8") as f:
-                writer = csv.DictWriter(f, fields)
-                writer.writeheader()
-                writer.writerows({k: _number(v) for k, v in r.items()} for r in kept)
-            self._files[name] = open(file, "a", newline="", encoding="utf-8")
-            self._writers[name] = csv.DictWriter(self._files[name], fields)
-        self._board = SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step + 1)
+            kept = [row for row in read_log(file) if row["step"] <= self.step and self.step > 0]
+            with files.atomic_write(file) as path:
+                pd.DataFrame(kept, columns=fields).map(_number).to_csv(path, index=False, lineterminator="\r\n")
+            self._outputs[name] = open(file, "a", newline="", encoding="utf-8")
+        self._outputs["tensorboard"] = SummaryWriter(str(self.directory / "tensorboard"), purge_step=self.step + 1)
         return self
 
-    def _write(self, name: str, row: dict, values: dict[str, float]) -> None:
+    def _write(self, name: str, row: dict[str, float], losses: dict[str, float]) -> None:
         if not self.active:
             return
-        self._writers[name].writerow({k: _number(v) for k, v in (row | values).items()})
-        for tag, value in values.items():
-            self._board.add_scalar(f"{name}/{tag}", value, global_step=row["step"])
+        row = row | losses
+        self._outputs[name].write(",".join(_number(row[field]) for field in FIELDS[name]) + "\r\n")
+        for tag, value in losses.items():
+            self._outputs["tensorboard"].add_scalar(f"{name}/{tag}", value, global_step=row["step"])
 
-    def train(self, step: int, seconds: float, grad_norm: float, values: dict[str, float]) -> None:
-        self._write("train", {"step": step, "seconds": round(seconds, 3), "grad_norm": grad_norm}, values)
+    def train(self, step: int, seconds: float, grad_norm: float, losses: dict[str, float]) -> None:
+        """Log the losses of a training step."""
+        self._write("train", {"step": step, "seconds": round(seconds, 3), "grad_norm": grad_norm}, losses)
 
-    def validation(self, step: int, seconds: float, values: dict[str, float]) -> None:
-        self._write("validation", {"step": step, "seconds": round(seconds, 3)}, values)
+    def validation(self, step: int, seconds: float, losses: dict[str, float]) -> None:
+        """Log the losses of a validation."""
+        self._write("validation", {"step": step, "seconds": round(seconds, 3)}, losses)
 
     def flush(self) -> None:
-        if not self.active:
-            return
-        for f in self._files.values():
-            f.flush()
-        self._board.flush()
+        """Write everything logged so far to the disk."""
+        for output in self._outputs.values():
+            output.flush()
 
     def __exit__(self, *_: object) -> None:
-        if not self.active:
-            return
-        for f in self._files.values():
-            f.close()
-        self._board.close()
+        for output in self._outputs.values():
+            output.close()
 
 
 def _number(value: float) -> str:
@@ -75,7 +69,7 @@ def _number(value: float) -> str:
 
 
 def read_log(file: Path) -> list[dict[str, float]]:
-    """Rows of train.csv or validation.csv as numbers; empty if there is no such file."""
+    """Return the complete rows of train.csv or validation.csv as numbers; an empty list if the file does not exist."""
     if not file.exists():
         return []
     with open(file, newline="", encoding="utf-8") as f:
@@ -83,5 +77,5 @@ def read_log(file: Path) -> list[dict[str, float]]:
 
 
 def smooth(values: np.ndarray, weight: float = 0.9) -> np.ndarray:
-    """Return the exponential moving average that TensorBoard draws, bias-corrected, ``(n,) -> (n,)``; weight in [0, 1)."""
+    """Return the bias-corrected exponential moving average of TensorBoard, ``(n,) -> (n,)``; weight in [0, 1)."""
     return pd.Series(values).ewm(alpha=1 - weight).mean().to_numpy()

@@ -1,11 +1,7 @@
-"""Training the U-Net (coursework sections 2.5 and 2.6): a plain loop that can be cut and goes on.
+"""Training the U-Net (coursework sections 2.5 and 2.6): a plain loop that can be interrupted and resumed.
 
-Each step: a batch of crops, the objective, its gradient clipped to norm 10, one step of Adam. Every so many steps
-the same validation crops are measured with the network in evaluation mode, and the best weights are kept. The log is a CSV file
-(and TensorBoard scalars with the coursework's tags), the checkpoint one file replaced in one move.
-
-A batch depends on (seed, step) alone, so a checkpoint needs no state of a random generator: on the CPU a training in pieces ends
-with the very bits of an uninterrupted one. Notebook 08.
+A batch depends only on (seed, step), so a checkpoint needs no state of a random generator: on the CPU, a resumed training ends
+with the same bits as an uninterrupted one. Notebook 08.
 """
 
 from __future__ import annotations
@@ -30,9 +26,7 @@ from audiosr_lib.training.config import TrainingConfig, TrainingResult
 from audiosr_lib.training.log import Log
 from audiosr_lib.unet import UNet
 
-CHECKPOINT_SECONDS = 120.0  # a checkpoint at least so often, besides those that the config asks for
-
-OnStep = Callable[[int, dict[str, float]], None]
+CHECKPOINT_SECONDS = 120.0  # longest time between checkpoints, besides the steps of the config
 
 
 class ApartError(StudyError):
@@ -40,7 +34,7 @@ class ApartError(StudyError):
 
 
 class TrainingDiverged(StudyError):
-    """The loss is not a finite number any more."""
+    """The loss or its gradient is not finite."""
 
 
 def new_model(seed: int) -> UNet:
@@ -59,16 +53,19 @@ def train_step(
     clip_norm: float,
     autocast: str = "",
 ) -> Tensor:
-    """Do one step of section 2.5 and return the four losses and the gradient norm before clipping, ``(5,)``, on the device of x.
+    """Do one step of section 2.5 and return the four losses and the gradient norm before clipping, ``(5,)``.
 
-    Nothing is read from the device here, so a GPU is not held up. A step that is not finite shows in its results.
+    The results stay on the device of x, so a GPU need not wait. If the step is not finite, neither are they.
 
     Parameters
     ----------
-    model, objective, optimizer : the network, its loss and Adam.
-    x, y : inputs and targets, ``(B, 1, T)``.
+    model : the network.
+    objective : its loss.
+    optimizer : Adam.
+    x : inputs, ``(B, 1, T)``.
+    y : targets, ``(B, 1, T)``.
     clip_norm : largest norm of the gradient.
-    autocast : floating type in which the network is computed, "bfloat16"; "" for that of its weights. The losses stay in that of y.
+    autocast : floating type of the network, "bfloat16"; "" for the type of its weights. The losses have the type of y.
     """
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast(x.device.type, getattr(torch, autocast or "bfloat16"), enabled=bool(autocast)):
@@ -84,17 +81,14 @@ def train_step(
 def validate(model: nn.Module, objective: Objective, x: Tensor, y: Tensor, batch_size: int) -> dict[str, float]:
     """Return the mean of the four losses over fixed crops ``(N, 1, T)``, with batch norm in evaluation mode.
 
-    The total uses the MSE weight of the training, so that the two figures show one quantity. (The coursework's program validates
-    with weight 1; notebook 09 shows that total, too.)
+    The total uses the MSE weight of the training. (The coursework's program validates with weight 1; notebook 09 shows that, too.)
     """
     was_training = model.training
     model.eval()
     sums = dict.fromkeys(LOSS_NAMES, 0.0)
-    for start in range(0, len(x), batch_size):
-        part = slice(start, start + batch_size)
-        terms = objective(model(x[part]), y[part])
-        for name, term in terms.as_dict().items():
-            sums[name] += term.item() * len(x[part])
+    for part_x, part_y in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        for name, term in objective(model(part_x), part_y).as_dict().items():
+            sums[name] += term.item() * len(part_x)
     model.train(was_training)
     return {name: total / len(x) for name, total in sums.items()}
 
@@ -105,33 +99,34 @@ def train(
     *,
     device: str = "cpu",
     commit: str = "unknown",
-    on_step: OnStep | None = None,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
     stop_after: int | None = None,
     minutes: float | None = None,
 ) -> TrainingResult:
-    """Train, or go on training, and return where the training stands.
+    """Start or resume a training and return its progress.
 
-    In a group of processes (`distributed.join`) each calls this alike; the process of rank 0 validates, logs and saves.
+    In a group of processes (`distributed.join`) every process calls this alike; the process of rank 0 validates, logs and saves.
 
     Parameters
     ----------
     config : what to compute.
-    directory : log and checkpoints. A training of another config that lies there is renamed to NAME.old.
+    directory : log and checkpoints. A training of another config in this folder is renamed to NAME.old.
     device : "cpu" or "cuda".
-    commit : noted in the checkpoint.
-    on_step : called with the step and its losses when they are read, for progress.
-    stop_after : end after so many steps of this call; `minutes` : after so long. The next call goes on.
+    commit : stored in the checkpoint.
+    on_step : called with each step and its losses when they are read.
+    stop_after : stop after this many steps of this call; the next call resumes.
+    minutes : stop after this time; the next call resumes.
 
     Raises
     ------
-    TrainingDiverged : a loss or gradient was not finite; the last checkpoint is kept.
+    TrainingDiverged : a loss or gradient is not finite. The last checkpoint is kept.
     ApartError : the processes found different checkpoints.
     """
     trainer = Trainer(config, directory, device, commit, on_step)
     state = trainer.state
     with trainer.log:
         if trainer.first == 0:
-            trainer.validate_untrained()
+            trainer.measure()
         trainer.read_at = time.perf_counter()
         while state["step"] < config.steps and not state["stopped_early"]:
             trainer.step()
@@ -141,7 +136,8 @@ def train(
             ends = stop_after is not None and state["step"] - trainer.first >= stop_after
             if validates or saves or ends or state["step"] % config.log_every == 0:
                 trainer.read()
-                saves, ends = saves or trainer.unsaved_for(CHECKPOINT_SECONDS), ends or trainer.ran_for(minutes)
+                saves = saves or trainer.passed(CHECKPOINT_SECONDS, since=trainer.saved_at)
+                ends = ends or (minutes is not None and trainer.passed(60 * minutes, since=trainer.started))
             if validates:
                 trainer.validate()
             if saves or ends or state["stopped_early"]:
@@ -152,9 +148,9 @@ def train(
 
 
 class Trainer:
-    """A call of `train`: crops, network and optimiser, the progress, and the results of steps that have not been read yet."""
+    """The state of one call of `train`: crops, network, optimiser, progress, and the results of steps not yet read."""
 
-    def __init__(self, config: TrainingConfig, directory: Path, device: str, commit: str, on_step: OnStep | None) -> None:
+    def __init__(self, config: TrainingConfig, directory: Path, device: str, commit: str, on_step: Callable | None) -> None:
         self.started = time.perf_counter()
         self.config, self.directory, self.device, self.commit, self.on_step = config, directory, device, commit, on_step
         rank, world = distributed.rank_and_world()
@@ -173,36 +169,36 @@ class Trainer:
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=config.fused or None
         )
         self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
-        if distributed.broadcast_from_rank0(self.state["step"], device) != self.state["step"]:
+        self.first, self.begun = self.state["step"], self.state["seconds"]
+        if (of_rank0 := distributed.broadcast_from_rank0(self.first, device)) != self.first:
             raise ApartError(
-                f"The processes found different checkpoints in {directory.name}. Let all machines share the project's folder, "
-                "or copy build/<profile>/training to each before they start."
+                f"The processes found different checkpoints in {directory.name}: step {self.first} here, step {of_rank0:g} in rank 0. "
+                "Let all machines share the project's folder, or copy build/<profile>/training to each before they start."
             )
         self.stepped = distributed.data_parallel(self.model)
         if config.compiled:
             torch._dynamo.config.suppress_errors = True  # without a C compiler PyTorch warns and does not compile
             self.stepped = torch.compile(self.stepped, backend=config.compiled)
-        self.first, self.begun = self.state["step"], self.state["seconds"]
         self.log = Log(directory, self.first, write=self.leads)
         self.unread: list[Tensor] = []
         self.read_at = self.saved_at = time.perf_counter()
 
     def step(self) -> None:
-        """Do one training step; its results wait to be read."""
+        """Do one training step and keep its results on the device."""
         x, y = self.batches(self.state["step"])
-        config = self.config
-        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast))
+        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, self.config.clip_norm, self.config.autocast))
         self.state["step"] += 1
 
     def read(self) -> None:
         """Read, check and log the results of the steps since the last reading."""
-        if not self.unread:
-            return
         rows, now = distributed.all_reduce_mean(torch.stack(self.unread)).tolist(), time.perf_counter()
         begin, each = self.state["step"] - len(rows), (now - self.read_at) / len(rows)
         for step, (*losses, norm) in enumerate(rows, begin + 1):
             if not all(map(math.isfinite, (*losses, norm))):
-                raise diverged(step, self.directory, self.config)
+                raise TrainingDiverged(
+                    f"The loss or its gradient is not a finite number at step {step}. {self.directory.name} keeps an earlier checkpoint. "
+                    f"Look for extreme values in the recordings, or lower the learning rate ({self.config.learning_rate})."
+                )
             self.state["seconds"] += each
             row = dict(zip(LOSS_NAMES, losses, strict=True))
             self.log.train(step, self.state["seconds"], norm, row)
@@ -211,57 +207,42 @@ class Trainer:
         self.unread.clear()
         self.read_at = now
 
-    def unsaved_for(self, seconds: float) -> bool:
-        """Return whether the last checkpoint is so old, by the clock of rank 0."""
-        return bool(distributed.broadcast_from_rank0(time.perf_counter() - self.saved_at >= seconds, self.device))
+    def passed(self, seconds: float, since: float) -> bool:
+        """Return whether this time has passed by the clock of rank 0, so that all processes decide alike."""
+        return bool(distributed.broadcast_from_rank0(time.perf_counter() - since >= seconds, self.device))
 
-    def ran_for(self, minutes: float | None) -> bool:
-        """Return whether this call has run so long, by the clock of rank 0."""
-        over = minutes is not None and time.perf_counter() - self.started >= 60 * minutes
-        return bool(distributed.broadcast_from_rank0(over, self.device))
-
-    def validate_untrained(self) -> None:
-        """Log the validation losses before the first step."""
-        if self.leads:
-            self.log.validation(0, 0.0, validate(self.model, self.objective, self.x_val, self.y_val, self.config.batch_size))
+    def measure(self) -> float:
+        """Log the losses over the validation crops and return the total; infinity in processes other than rank 0."""
+        if not self.leads:
+            return math.inf
+        losses = validate(self.model, self.objective, self.x_val, self.y_val, self.config.batch_size)
+        self.log.validation(self.state["step"], self.state["seconds"], losses)
+        return losses["loss"]
 
     def validate(self) -> None:
-        """Measure the fixed crops, keep the weights if they are the best so far, and see whether patience has run out."""
-        state, config = self.state, self.config
-        if self.leads:
-            measured = validate(self.model, self.objective, self.x_val, self.y_val, config.batch_size)
-            self.log.validation(state["step"], state["seconds"], measured)
-            if measured["loss"] < state["best_loss"]:
-                state |= {"best_loss": measured["loss"], "best_step": state["step"]}
-                save_checkpoint(self.directory / "best.pt", self.model, None, state, config, self.commit)
+        """Measure, save the weights if they are the best so far, and check whether patience has run out."""
+        state, config, loss = self.state, self.config, self.measure()
+        if loss < state["best_loss"]:
+            state |= {"best_loss": loss, "best_step": state["step"]}
+            save_checkpoint(self.directory / "best.pt", self.model, None, state, config, self.commit)
         state["best_step"] = int(distributed.broadcast_from_rank0(state["best_step"], self.device))
         waited = (state["step"] - state["best_step"]) // config.validate_every
         state["stopped_early"] = config.patience is not None and waited >= config.patience
         self.read_at = time.perf_counter()  # the time of training leaves validation out
 
     def save(self) -> None:
-        """Write the log to the disk, then the checkpoint that it belongs to."""
+        """Write the log to the disk, then the checkpoint that belongs to it."""
         self.log.flush()
         if self.leads:
             save_checkpoint(self.directory / "last.pt", self.model, self.optimizer, self.state, self.config, self.commit)
         self.read_at = self.saved_at = time.perf_counter()  # the time of training leaves saving out, too
 
     def result(self) -> TrainingResult:
-        """Return where the training stands now, and mark a finished one."""
-        state = self.state
-        result = TrainingResult(
-            self.directory, self.config, state["step"], state["best_step"], state["stopped_early"], state["seconds"],
-            ran_steps=state["step"] - self.first, piece_seconds=state["seconds"] - self.begun,
-        )  # fmt: skip
+        """Return the progress of the training, and write finished.json if it is finished."""
+        progress = {name: self.state[name] for name in ("step", "best_step", "stopped_early")}
+        ran, seconds = self.state["step"] - self.first, self.state["seconds"]
+        result = TrainingResult(self.directory, self.config, **progress, seconds=seconds, ran_steps=ran, piece_seconds=seconds - self.begun)
         if self.leads and result.finished:
-            files.write_json(self.directory / "finished.json", {k: state[k] for k in ("step", "best_step", "stopped_early")})
+            files.write_json(self.directory / "finished.json", progress)
         distributed.barrier()
         return result
-
-
-def diverged(step: int, directory: Path, config: TrainingConfig) -> TrainingDiverged:
-    """Return the error of a step whose loss or gradient is not finite."""
-    return TrainingDiverged(
-        f"The loss or its gradient is not a finite number at step {step}. The checkpoint of an earlier step is kept in "
-        f"{directory.name}. Look for extreme values in the recordings, or lower the learning rate ({config.learning_rate})."
-    )

@@ -1,1 +1,1 @@
-"""Checkers of the exercises, one module a chapter."""
+"""Checkers of the exercises, one module per chapter."""

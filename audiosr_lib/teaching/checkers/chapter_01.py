@@ -35,7 +35,7 @@ def aliases(answer) -> None:
         wrapped = bool(np.any(got > sample_rate / 2 + 1e-6))
         expect(
             not wrapped,
-            f"nothing above {sample_rate / 2:g} Hz can show up: after taking away whole multiples of the rate, fold what is left",
+            f"no result lies above {sample_rate / 2:g} Hz: subtract whole multiples of the rate, then fold the rest",
         )
         wanted = np.abs((f_hz + sample_rate / 2) % sample_rate - sample_rate / 2)
         expect(bool(np.allclose(got[:4], f_hz[:4], atol=1e-3)), "a tone up to half of the sample rate stays where it is")
@@ -63,9 +63,7 @@ def quantiser(answer) -> None:
         half = np.allclose(steps - np.floor(steps), 0.5, atol=1e-6)
         expect(not half, "your levels lie half-way between multiples of the step; here 0 is a level")
         expect(np.allclose(steps, np.round(steps), atol=1e-6), f"{bits} bits: every level is a multiple of the step {step:g} = 2 / 2^b")
-        expect(
-            np.abs(got - inside).max() < 0.75 * step, "the error exceeds half a step: round to the nearest level, do not cut off the digits"
-        )
+        expect(np.abs(got - inside).max() < 0.75 * step, "the error exceeds half a step: round to the nearest level, do not truncate")
         close(got, step * np.round(inside / step), f"{bits} bits: round x / step, then multiply by the step", 1e-9)
         loud = np.array([-3.0, -1.0, 1.0, 2.5, 1 - step])
         wanted = np.array([-1.0, -1.0, 1 - step, 1 - step, 1 - step])
@@ -90,12 +88,12 @@ def enough_bits(answer) -> None:
             sine = math.ceil((wanted_db - 10 * math.log10(1.5)) / per_bit)
             too_much = math.ceil((wanted_db - 10 * math.log10(1.5) + crest_db + headroom_db) / per_bit)
             opposite = math.ceil((wanted_db - 10 * math.log10(3) - crest_db - headroom_db) / per_bit)
-            expect(got != sine, case + "6.02 b + 1.76 is the formula of a full-scale sine; this is not one")
+            expect(got != sine, case + "6.02 b + 1.76 is the formula of a full-scale sine, and this signal is not one")
             expect(got != opposite, case + "headroom and crest factor lower the level, so they cost bits; look at your signs")
             without = [math.ceil((wanted_db - 10 * math.log10(3) + part) / per_bit) for part in (crest_db, headroom_db)]
             expect(got not in without or got == math.floor(need), case + "both the headroom and the crest factor lower the level")
             expect(got != math.floor(need), case + "round up: fewer bits would not be enough")
-            expect(got != too_much, case + "1.76 dB already holds a sine's crest factor; with one of your own, start from 4.77 dB")
+            expect(got != too_much, case + "1.76 dB includes the crest factor of a sine; with another crest factor, start from 4.77 dB")
         expect(got == right, case + "the level is minus the headroom minus the crest factor; solve 6.02 b + 4.77 + level >= wanted for b")
 
 
@@ -124,6 +122,8 @@ def same_from_below(answer) -> None:
         expect(not missing, "your upper band is empty: that signal has less energy than y")
         expect(abs(energy - 1) < 1e-6, f"the energy is {energy:.4f} times that of y: turn the upper bins, do not scale them")
         measured = np.sum((got - y) ** 2) / of_upper
-        expect(abs(measured - 4) > 1e-6 or ratio == 4, f"ratio {ratio:g}: you turned the sign, which is ratio 4; turn the phase by less")
+        expect(
+            abs(measured - 4) > 1e-6 or ratio == 4, f"ratio {ratio:g}: you changed the sign, and that is ratio 4; turn the phase by less"
+        )
         case = f"ratio {ratio:g}: the squared error is {measured:.3f} times the energy of the upper band; "
         expect(abs(measured - ratio) < 1e-4, case + "a bin turned by theta moves by 2 - 2 cos(theta) of its own square: solve for theta")

@@ -19,14 +19,12 @@ def shapes(answer) -> None:
         expect(np.shape(got) == (2,), "return a pair: (number of bins, number of frames)")
         bins, count = got
         expect(bins != n_fft, "a real signal needs only half of the bins: k = 0 .. N/2")
-        expect(bins == n_fft // 2 + 1, "count k = 0, 1, ..., N/2: both ends belong to it")
+        expect(bins == n_fft // 2 + 1, "count k = 0, 1, ..., N/2, including both ends")
         starts = len(range(0, length - n_fft + 1, hop_length))
         case = f"T = {length}, N = {n_fft}, H = {hop_length}: "
         expect(count == int(count), case + "the number of frames is a whole number: round down")
         expect(count != 1 + length // hop_length, case + "1 + floor(T/H) is the centred convention; here nothing is padded")
-        expect(
-            count == starts or count != length // hop_length, case + "floor(T/H) forgets that a frame is N samples long and must still fit"
-        )
+        expect(count == starts or count != length // hop_length, case + "floor(T/H) ignores that the last frame needs N samples")
         expect(count != starts - 1, case + "floor((T - N)/H) is the largest index m; counting starts at m = 0")
         expect(count == starts, case + "the last frame must still fit, m H + N <= T; m starts at 0")
 
@@ -65,7 +63,7 @@ def window_length(answer) -> None:
         case = f"tones {abs(f1_hz - f2_hz):g} Hz apart at {sr} Hz: "
         expect(got > 0, case + "the order of the two tones should not matter: take the absolute difference")
         half, double = (2 * math.ceil(turns * sr / abs(f1_hz - f2_hz) / 2) for turns in (2, 8))
-        expect(got != half, case + "this is two bins between the tones, one half of a lobe: each tone needs a half lobe of its own")
+        expect(got != half, case + "this is two bins between the tones, one half of a lobe: each tone needs its own half lobe")
         expect(got != double, case + "this is eight bins, two whole lobes: only the two halves that face each other must fit")
         expect(got != wanted - 2, case + "round up, not down: a shorter window has wider lobes")
         expect(
@@ -92,7 +90,7 @@ def do_they_add_up(answer) -> None:
             mistake(got, wanted[::-1], case + "the largest comes first")
         expect(
             hop <= len(window) or got[1] == 0,
-            case + "the hop is larger than the window: between two windows the sum is 0, no weight is there",
+            case + "the hop is larger than the window: the sum is 0 between two windows",
         )
         expect(
             bool(np.isclose(got[1], wanted[1])) or got[1] > 0.5 * wanted[1] or wanted[1] == 0,

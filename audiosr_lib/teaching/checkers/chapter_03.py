@@ -26,7 +26,7 @@ def coursework_window(answer) -> None:
     got = answer(np.array([-6.0, -5.0, 0.0, 5.0, 7.5]), 1.0, 10.0)
     end = 1 / np.i0(np.pi)
     expect(not np.any(np.isnan(np.asarray(got, dtype=float))), "the root of a negative number is nan: outside the window the weight is 0")
-    mistake(got, [0.0, 0.0, 1.0, 0.0, 0.0], "at |x| = L/2 the window is not 0 but 1 / I0(pi alpha): the bounds belong to it")
+    mistake(got, [0.0, 0.0, 1.0, 0.0, 0.0], "at |x| = L/2 the window is not 0 but 1 / I0(pi alpha)")
     mistake(got, [end, end, 1.0, end, end], "outside the window, |x| > L/2, the weight is 0, not that of the end")
     close(got, [0.0, end, 1.0, end, 0.0], "where |x| > L/2 the window is 0, not nan; at |x| = L/2 it is 1 / I0(pi alpha)")
 
@@ -39,8 +39,8 @@ def images_of_three(answer) -> None:
         case = f"{f_hz:g} Hz at {sr_low:g} Hz: "
         expect(np.shape(got) != () or got is None or got is Ellipsis, case + "return a list: there is more than one image")
         mistake(got, [sr_low - f_hz], case + "there is more than one image: the new Nyquist frequency is 1.5 times the old rate")
-        mistake(got, [f_hz, *wanted], case + "the tone itself is no image")
-        mistake(got, wanted[::-1], case + "in rising order, please")
+        mistake(got, [f_hz, *wanted], case + "the tone itself is not an image")
+        mistake(got, wanted[::-1], case + "return the images in rising order")
         mistake(
             got, [*wanted, 2 * sr_low - f_hz], case + f"{2 * sr_low - f_hz:g} Hz lies above the new Nyquist frequency {1.5 * sr_low:g} Hz"
         )
@@ -90,7 +90,8 @@ def any_time(answer) -> None:
         case = f"t = {t}, Z = {num_zeros}, beta = {beta}: "
         if beta and t != round(t):
             expect(
-                np.ndim(got) != 0 or got is None or not np.isnan(got), case + "the root of a negative number: leave out what is beyond Z"
+                np.ndim(got) != 0 or got is None or not np.isnan(got),
+                case + "the root of a negative number: omit the samples beyond Z",
             )
             mistake(
                 got, by_hand(t, num_zeros, beta, window=False), case + "the sinc is truncated, but not faded: multiply by the Kaiser window"
@@ -116,15 +117,15 @@ def by_any_factor(answer) -> None:
         expect(np.shape(got) != (up * length + count - 1,), case + "keep only the first up * len(x) samples")
         if up <= count:
             phases = [np.convolve(x, h[p::up])[:length] for p in range(up)]
-            mistake(got, np.concatenate(phases), case + "the phases' outputs stand one after the other: they must take turns")
+            mistake(got, np.concatenate(phases), case + "the outputs of the phases follow one another: they must alternate")
             mistake(
                 got,
                 np.stack(phases[::-1], axis=1).ravel(),
                 case + "the order of the phases is reversed: output up n + p uses h[p], h[p + up], ...",
             )
             wrong = [np.convolve(x, h[p::up][::-1])[:length] for p in range(up)]
-            mistake(got, np.stack(wrong, axis=1).ravel(), case + "np.convolve turns the taps round by itself: do not reverse them")
-            mistake(got, wanted / up, case + "the taps carry the gain already: do not divide")
+            mistake(got, np.stack(wrong, axis=1).ravel(), case + "np.convolve reverses the taps: do not reverse them before")
+            mistake(got, wanted / up, case + "the taps already include the gain: do not divide")
         close(got, wanted, case + "output up n + p is the sum over j of x[n - j] h[p + j up]; a phase may have no taps at all")
 
 
@@ -135,7 +136,7 @@ def better_filter(answer) -> None:
         expect(got is not None, "there is no answer yet: return (num_zeros, rolloff, beta)")
         expect(len(got) == 3, "return three numbers: (num_zeros, rolloff, beta)")
         num_zeros, rolloff, beta = got
-        expect(num_zeros == int(num_zeros) and 0 < num_zeros < 500, "num_zeros is a whole number, some tens")
+        expect(num_zeros == int(num_zeros) and 0 < num_zeros < 500, "num_zeros is a whole number from 1 to 499")
         expect(0 < rolloff <= 1 and beta >= 0, "rolloff is a share of 11 025 Hz, between 0 and 1; beta is not negative")
         wing = resampling.sinc_filter(int(num_zeros), 2, float(rolloff), float(beta)).wing
         f, level = plotting.response_db(np.concatenate([wing[:0:-1], wing]))

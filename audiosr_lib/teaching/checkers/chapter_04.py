@@ -61,7 +61,7 @@ def between_limits(answer) -> None:
     )
     expect([-v for v in got.values()] != list(wanted.values()), "exactly the wrong way round: turn the signs of w2 and b2")
     wrong = [x for x in wanted if got[x] != wanted[x]]
-    expect(wrong != [-20], "nearly: x = -20 itself must be -1. A neuron that says +1 from -20 on, taken with a negative weight, does it")
+    expect(wrong != [-20], "nearly: x = -20 itself must be -1. A neuron that says +1 from -20 on, with a negative weight, gives this")
     expect(wrong != [-40], "nearly: x = -40 itself must be +1, and z = 0 counts as +1")
     expect(
         not wrong,
@@ -102,7 +102,7 @@ def largest_rate(answer) -> None:
         got = answer(X.copy(), decay)
         expect(got is not None, NO_ANSWER)
         expect(np.ndim(got) == 0, "return one number")
-        expect(not decay or not equals(got, 1 / curvature[-1]), "that is the limit without the penalty: it bends the bowl, too")
+        expect(not decay or not equals(got, 1 / curvature[-1]), "that is the limit without the penalty, which adds to the curvature")
         expect(
             not decay or not equals(got, 2 / (2 * curvature[-1] + 2 * decay)),
             "the penalty is decay / 2 theta^2: its second derivative is decay",
@@ -112,7 +112,8 @@ def largest_rate(answer) -> None:
         )
         expect(not equals(got, 2 / (curvature[-1] + decay)), "the second derivatives of the MSE are (2 / n) X^T X: a factor 2 is missing")
         expect(
-            not equals(got, 1 / steepest), "that is 1 / lambda_max, the rate that hits the bottom in one step; the limit is twice as large"
+            not equals(got, 1 / steepest),
+            "that is 1 / lambda_max, the rate that reaches the bottom in one step; the limit is twice as large",
         )
         expect(
             m == 1 or not equals(got, 2 / (2 * curvature[0] + decay)),
@@ -145,7 +146,7 @@ def backpropagation(answer) -> None:
         close(got[2], wanted[2], "dw2: each item's delta times that item's hidden activations, added up")
         expect(
             not equals(got[1], back.sum(axis=0)),
-            "the way back leads through the ReLU, too: multiply by its slope, 1 where the sum is positive and 0 elsewhere",
+            "the gradient also passes through the ReLU: multiply by its slope, 1 where the sum is positive and 0 elsewhere",
         )
         expect(not equals(got[1], (back * a).sum(axis=0)), "multiply by the ReLU's slope (0 or 1), not by its value")
         close(got[1], wanted[1], "db1: delta times w2, times the ReLU's slope, added up over the items")
@@ -190,7 +191,8 @@ def adam(answer) -> None:
             epsilon < 1e-6 or not equals(got, walk(g, *constants, inside=True)), "epsilon belongs outside the root: sqrt(s_hat) + epsilon"
         )
         expect(
-            not equals(got, np.diff(walk(g, *constants), prepend=0.0)), "these are the steps; want the parameter's value, their running sum"
+            not equals(got, np.diff(walk(g, *constants), prepend=0.0)),
+            "these are the steps: return the parameter, their running sum",
         )
         close(
             got,

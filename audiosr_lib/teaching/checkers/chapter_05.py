@@ -29,7 +29,7 @@ def lengths(answer) -> None:
         expect(got == int(got), f"{case}: a number of samples is whole; round down after each layer, not once at the end")
         if got != wanted:
             expect(got != _length(length, layers, sides=1), f"{case}: padding puts zeros at *both* ends")
-            expect(got != _length(length, layers, plus=0), f"{case}: the first place counts, too: floor(...) + 1")
+            expect(got != _length(length, layers, plus=0), f"{case}: the first position counts, too: floor(...) + 1")
         close(got, wanted, f"{case}: floor((T + 2p - m) / s) + 1, layer by layer")
 
 
@@ -45,7 +45,7 @@ def one_channel(answer) -> None:
         close(np.shape(got) if got is not None else None, wanted.shape, f"{case}: the result should have {len(wanted)} samples")
         if not np.allclose(got, wanted):
             flipped = np.allclose(got, np.convolve(padded, w, mode="valid")[::s])
-            expect(not flipped, f"{case}: you flipped the kernel; a network's layer does not")
+            expect(not flipped, f"{case}: you flipped the kernel; a layer of a network does not flip it")
         close(got, wanted, f"{case}: out(t) = sum over k of w(k) x(s t + k - p), with zeros beyond the ends", 1e-9)
 
 
@@ -102,7 +102,7 @@ def transposed(answer) -> None:
         case = f"T = {T}, m = {m}, stride {s}, padding {p}"
         expect(got is not None and got is not Ellipsis, "there is no answer yet: return an array")
         if p and np.shape(got) == full.shape:
-            expect(False, f"{case}: padding means here: cut {p} sample(s) off each end")
+            expect(False, f"{case}: padding removes {p} sample(s) from each end")
         if s > 1 and np.shape(got) == (T * s + m - 1 - 2 * p,):
             expect(False, f"{case}: after the *last* sample no zeros are needed: (T - 1) s + 1 stuffed samples")
         close(np.shape(got), wanted.shape, f"{case}: (T - 1) s + m - 2p = {len(wanted)} samples should come out")
@@ -111,7 +111,7 @@ def transposed(answer) -> None:
             for t in range(T):
                 turned[t * s : t * s + m] += x[t] * w[::-1]
             expect(not np.allclose(got, turned[p : len(full) - p]), f"{case}: the copies of the kernel are not flipped")
-        close(got, wanted, f"{case}: sample t launches x(t) w at place s t; where copies overlap, add", 1e-9)
+        close(got, wanted, f"{case}: sample t adds x(t) w at position s t; overlapping copies add up", 1e-9)
 
 
 @checker("05.5")
@@ -164,7 +164,7 @@ def field_ms(answer) -> None:
         close(got, got if got is not None and got is not Ellipsis and np.ndim(got) == 0 else 0.0, "return one number, in milliseconds")
         if not np.isclose(got, wanted):
             case = f"{layers} at {sr:g} Hz: "
-            expect(not np.isclose(got, field()), case + "that is in samples; 1000 r / sr milliseconds are wanted")
+            expect(not np.isclose(got, field()), case + "that is in samples: return 1000 r / sr milliseconds")
             expect(not np.isclose(got, field() / sr), case + "that is in seconds")
             expect(
                 not np.isclose(got, 1000 * field(late=True) / sr), case + "a layer's own stride widens the steps of the layers *after* it"
@@ -173,5 +173,5 @@ def field_ms(answer) -> None:
                 not np.isclose(got, 1000 * field(up=False) / sr),
                 case + "linear upsampling reads two neighbours: r grows by j before j is divided",
             )
-            expect(not np.isclose(got, wanted - 1000 / sr), case + "start with r = 1: a sample sees itself")
+            expect(not np.isclose(got, wanted - 1000 / sr), case + "start with r = 1, the sample itself")
         close(got, wanted, f"{layers}: r grows by (m - 1) j at a convolution, by j at an upsampling; then j is multiplied or divided", 1e-9)

@@ -23,9 +23,9 @@ def wrong_factor(answer) -> None:
         )
         expect(
             log_magnitude == 0 or abs(got * g - np.sign(got * g)) > 1e-6,
-            case + "turned over: |ln|g|| is the same for |g| and 1/|g|; the SNR tells which",
+            case + "this is 1/g: |ln|g|| is the same for |g| and 1/|g|, but the SNR is not",
         )
-        expect(abs(got + g) > 1e-6, case + "the magnitudes do not know the sign, but the SNR does: the error is (1 - g) y")
+        expect(abs(got + g) > 1e-6, case + "the magnitudes do not depend on the sign, but the SNR does: the error is (1 - g) y")
         expect(
             abs(got - g) < 1e-6, case + "the candidates are e^L_mag and e^-L_mag with either sign; take the one with -20 log10|1 - g| = SNR"
         )
@@ -44,7 +44,7 @@ def two_tables(answer) -> None:
         convergence, log_magnitude = got
         expect(
             np.isfinite(log_magnitude),
-            "L_mag is not finite: half of the estimate is zero, and log 0 is not a number; that is what the floor is for",
+            "L_mag is not finite: half of the estimate is zero, so the logarithm needs the floor",
         )
         wrong = np.maximum(np.abs(target), floor), np.maximum(np.abs(estimate), floor)
         expect(
@@ -57,9 +57,9 @@ def two_tables(answer) -> None:
         )
         expect(
             abs(convergence - np.linalg.norm(target - estimate) / np.linalg.norm(target)) > 1e-9,
-            "take magnitudes first: yours is the norm of the complex difference, which sees the phase",
+            "take magnitudes first: yours is the norm of the complex difference, which depends on the phase",
         )
-        close(convergence, np.linalg.norm(a - b) / np.linalg.norm(a), "L_sc: Frobenius norm of |Y| - |Y^|, clamped both, over that of |Y|")
+        close(convergence, np.linalg.norm(a - b) / np.linalg.norm(a), "L_sc: Frobenius norm of |Y| - |Y^| over that of |Y|, both clamped")
         wanted = np.mean(np.abs(np.log(a) - np.log(b)))
         expect(abs(log_magnitude - wanted / np.log(10)) > 1e-9, "L_mag takes natural logarithms")
         expect(
@@ -87,7 +87,7 @@ def missing_band(answer) -> None:
         expect(
             abs(got - once) > 1e-9 or abs(wanted - once) < 1e-9,
             case
-            + "nearly: bins that have a mirror image at negative frequencies count twice; 0 Hz does not, nor Nyquist of an even length",
+            + "nearly: bins with a mirror image at negative frequencies count twice; the bins at 0 Hz and at the Nyquist frequency do not",
         )
         twice = np.full(len(power), 2.0)
         twice[0] = 1.0
@@ -155,11 +155,11 @@ def deceive(answer) -> None:
     a, b = (np.asarray(s, dtype=float) for s in got)
     expect(a.shape == b.shape == (20_000,), f"each signal has 20000 samples; yours have the shapes {a.shape} and {b.shape}")
     expect(np.isfinite([a, b]).all() and max(np.abs(a).max(), np.abs(b).max()) <= 1, "keep all values in [-1, 1]")
-    expect(a.any() and b.any(), "silence is not interesting")
+    expect(a.any() and b.any(), "neither signal may be silent")
     cosine = np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b))
     expect(
         abs(cosine) < 0.999,
-        "one is a multiple of the other: a flipped sign of the *whole* deceives every setting, and here one shall see it",
+        "one is a multiple of the other: a change of sign deceives every setting, and here one setting must see a difference",
     )
 
     def convergence(n_fft, win_length, hop_length):

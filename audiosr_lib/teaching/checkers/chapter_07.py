@@ -26,7 +26,7 @@ def leaks(answer) -> None:
     got = answer(list(clean))
     expect(got is not None, "there is no answer yet: return a set")
     expect(isinstance(got, (set, frozenset)), f"return a set, not {type(got).__name__}")
-    expect(got == set(), "nothing leaks in the first list: a speaker or a hash twice in one split is no leak")
+    expect(got == set(), "nothing leaks in the first list: a speaker or a hash twice in one split is not a leak")
     expect(answer([*clean, ("test", "ann", "h5")]) == {"ann"}, "one speaker is in two splits: return the name")
     same_bytes = [*clean, ("test", "dan", "h1")]
     expect(answer(same_bytes) == {"h1"}, "one recording is in two splits under two speakers' names: return its hash")

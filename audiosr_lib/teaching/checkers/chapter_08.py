@@ -1,4 +1,4 @@
-"""Checkers of notebook 08."""
+"""Checkers of chapter 08, the U-Net and its training."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def parameters_of_a_block(answer) -> None:
 @checker("08.2")
 def field_of_the_bottom(answer) -> None:
     close(answer(0), 5, "without halvings there are two convolutions of width 3: the sample itself and two on each side, 5")
-    close(answer(1), 9, "after one halving: the block's two convolutions both still read samples of the finer grid, so it is 5 + 2 + 2")
+    close(answer(1), 9, "after one halving: both convolutions of the block read the finer grid, so the field is 5 + 2 + 2")
     for n in (2, 3, 7, 9):
         close(
             answer(n),
             5 + 4 * (2**n - 1),
-            "each convolution adds 2 steps of the grid it reads; that grid's step doubles from level to level",
+            "each convolution adds 2 steps of the grid it reads; the step doubles at each level",
         )
 
 

@@ -1,4 +1,4 @@
-"""Checkers of notebook 09."""
+"""Checkers of chapter 09, validation curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkers of notebook 10_results_tables."""
+"""Checkers of chapter 10, tables of results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def wrong_gain(answer) -> None:
     y = np.random.default_rng(10).standard_normal(4000)
     for g in (0.5, 0.9, 1.1, 0.01, 2.0, -1.0):
         got = answer(g)
-        expect(np.ndim(got) == 0 and np.isfinite(got), f"for g = {g} want one finite number: take the absolute value of 1 - g")
+        expect(np.ndim(got) == 0 and np.isfinite(got), f"for g = {g} return one finite number: take the absolute value of 1 - g")
         wanted = metrics.snr_db(g * y, y)
         expect(
             wanted == 0 or abs(2 * got - wanted) > 1e-6 * abs(wanted),
             "half the right value: with norms that are not squared the factor is 20, not 10",
         )
-        expect(abs(got - wanted) < 1e-6, f"not so for g = {g}: the energy of (1 - g) y is (1 - g)^2 times that of y")
+        expect(abs(got - wanted) < 1e-6, f"wrong for g = {g}: the energy of (1 - g) y is (1 - g)^2 times that of y")
 
 
 @checker("10.2")
@@ -44,7 +44,7 @@ def delayed_tone(answer) -> None:
         y = signals.sine(freq_hz, 1.0, sr)  # whole periods, so that a circular shift is a delay
         wanted = metrics.snr_db(np.roll(y, d), y)
         got = answer(freq_hz, d, sr)
-        expect(np.ndim(got) == 0 and np.isreal(got) and np.isfinite(got), "want one finite real number, in dB")
+        expect(np.ndim(got) == 0 and np.isreal(got) and np.isfinite(got), "return one finite real number, in dB")
         expect(
             abs(got - wanted) < 1e-5,
             f"for {freq_hz:g} Hz and {d} sample(s) at {sr} Hz the measured SNR is {wanted:.3f} dB, yours {got:.3f} dB. "

@@ -1,4 +1,4 @@
-"""Checkers of notebook 11_is_the_coursework_right."""
+"""Checkers of chapter 11, the claims of the coursework."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def judge(answer) -> None:
     """A decided improvement."""
     expect(answer(1.0, 2.0, 1) is not None, 'return one of the two words, "reproduced" or "not reproduced"')
     for low, high, sign, wanted, hint in (
-        (1.0, 2.0, 1, "reproduced", "an interval wholly above zero is a decided gain if higher is better"),
+        (1.0, 2.0, 1, "reproduced", "an interval wholly above zero is a decided improvement if higher is better"),
         (1.0, 2.0, -1, "not reproduced", "above zero is a loss if lower is better"),
-        (-2.0, -1.0, -1, "reproduced", "an interval wholly below zero is a decided gain if lower is better"),
+        (-2.0, -1.0, -1, "reproduced", "an interval wholly below zero is a decided improvement if lower is better"),
         (-2.0, -1.0, 1, "not reproduced", "below zero is a loss if higher is better"),
-        (-1.0, 2.0, 1, "not reproduced", "an interval that holds zero decides nothing, even if its middle is positive"),
-        (-2.0, 1.0, -1, "not reproduced", "an interval that holds zero decides nothing, even if its middle is negative"),
-        (0.0, 2.0, 1, "not reproduced", "an interval that touches zero holds it"),
-        (-2.0, 0.0, -1, "not reproduced", "an interval that touches zero holds it"),
+        (-1.0, 2.0, 1, "not reproduced", "an interval that contains zero decides nothing, even if its middle is positive"),
+        (-2.0, 1.0, -1, "not reproduced", "an interval that contains zero decides nothing, even if its middle is negative"),
+        (0.0, 2.0, 1, "not reproduced", "an interval that ends at zero contains it"),
+        (-2.0, 0.0, -1, "not reproduced", "an interval that ends at zero contains it"),
     ):
         expect(answer(low, high, sign) == wanted, f"{low:g} to {high:g} with sign {sign:+d}: {hint}")
