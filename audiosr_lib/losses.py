@@ -32,7 +32,7 @@ TABLE_1 = (Resolution(512, 240, 50), Resolution(1024, 600, 120), Resolution(2048
 
 
 def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Tensor:
-    """Return the magnitude spectrogram ``(B, T) -> (B, n_fft // 2 + 1, 1 + T // hop_length)``; ValueError if T <= n_fft // 2.
+    """Return the magnitude spectrogram ``(B, T) -> (B, n_fft // 2 + 1, 1 + T // hop_length)``. Raises ValueError if T <= n_fft // 2.
 
     The power is clamped at `LOSS_CLAMP`, so that the logarithm and the square root stay differentiable.
     """

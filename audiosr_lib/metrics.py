@@ -87,7 +87,7 @@ def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[
 
 
 def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Return all of `MEASURES` for one utterance; the low band ends at 11.025 kHz, the Nyquist frequency of the input."""
+    """Return a dictionary of all `MEASURES` of an estimate. "low" and "high" are the bands below and above 11.025 kHz."""
     y_hat, y = _check(y_hat, y)
     difference = log_power(y) - log_power(y_hat)
     high = spectral.bin_frequencies(N_FFT, SR_HIGH) >= SR_LOW / 2
@@ -148,7 +148,7 @@ def visqol(y_hat: np.ndarray, y: np.ndarray) -> float:
 def bootstrap_interval(
     values: np.ndarray, *, groups: np.ndarray | None = None, resamples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the ends of the percentile bootstrap interval of a mean; ValueError if there is no value or one is not finite.
+    """Return the ends of the percentile bootstrap interval of a mean. Raises ValueError if there is no value or one is not finite.
 
     Parameters
     ----------

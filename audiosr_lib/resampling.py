@@ -43,7 +43,7 @@ def kaiser_window(length: int, beta: float) -> np.ndarray:
 
 
 def kaiser_beta(attenuation_db: float) -> float:
-    """Return the Kaiser shape parameter beta for a stop-band attenuation in dB; ValueError if it is negative.
+    """Return the Kaiser shape parameter beta for a stop-band attenuation in dB. Raises ValueError if it is negative.
 
     Source: Kaiser (1974), empirical fit. Oracle: scipy.signal.kaiser_beta. Notebook 03.
     """

@@ -57,7 +57,7 @@ def band(x: np.ndarray, sr: int, low_hz: float, high_hz: float) -> np.ndarray:
 
 
 def share_above(x: np.ndarray, sr: int, freq_hz: float, fade: float = 0.0) -> float:
-    """Return the share of a signal's energy at `freq_hz` and above, 0 .. 1, by Parseval's theorem; ValueError for silence.
+    """Return the share of a signal's energy at `freq_hz` and above, 0 .. 1, by Parseval's theorem. Raises ValueError for silence.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def frames(x: np.ndarray, frame_length: int, hop_length: int) -> np.ndarray:
 
 
 def _padded_window(window: np.ndarray, n_fft: int) -> np.ndarray:
-    """Return the window zero-padded at both ends to n_fft samples; ValueError if it is longer."""
+    """Return the window zero-padded at both ends to n_fft samples. Raises ValueError if it is longer."""
     if len(window) > n_fft:
         raise ValueError(f"the window has {len(window)} samples, more than n_fft = {n_fft}")
     before = (n_fft - len(window)) // 2

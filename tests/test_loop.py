@@ -215,6 +215,7 @@ def test_validation_leaves_the_model_as_it_was(config):
 def test_smoothing():
     np.testing.assert_allclose(log.smooth(np.full(20, 3.0)), 3.0)
     np.testing.assert_allclose(log.smooth(np.array([1.0, 5.0]), 0.5), [1.0, (0.25 * 1 + 0.5 * 5) / 0.75])
+    np.testing.assert_allclose(log.smooth(np.array([1.0, 5.0]), 0.9), [1.0, (0.9 * 0.1 * 1 + 0.1 * 5) / 0.19])
 
 
 def test_inference(config, tmp_path, speech):

@@ -107,6 +107,7 @@ def test_a_figure_is_drawn_the_same_again_and_its_svg_is_for_the_user_alone(run)
     folder = publish()
     assert (folder / "figure-1.2.svg").read_bytes().startswith(b"<?xml")
     assert files.read_json(folder / "manifest.json")["artifacts"][0]["files"] == ["figure-1.2.png"]
+    assert record.verify(folder) == []
     (folder / "figure-1.2.svg").unlink()  # as in a clone: git does not hold it
     assert record.verify(folder) == []
 

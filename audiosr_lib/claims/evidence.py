@@ -26,7 +26,7 @@ class Findings:
     rows: list[dict] = field(default_factory=list)
 
     def add(self, name: Finding, value: float, note: str = "") -> None:
-        """Store a finding; ValueError if the name is not declared or already stored, or the value is not finite."""
+        """Store a finding. Raises ValueError if the name is not declared or already stored, or the value is not finite."""
         if name not in set(Finding):
             raise ValueError(f"the finding {name} is not declared: add it to audiosr_lib/claims/findings.py")
         if any(r["name"] == name for r in self.rows):
@@ -56,7 +56,7 @@ class Evidence:
         self._frames: dict[str, pd.DataFrame] = {}
 
     def frame(self, file: str) -> pd.DataFrame:
-        """Return a CSV file of the record; NotPrepared if it is in none of the folders."""
+        """Return a CSV file of the record as a DataFrame. Raises NotPrepared if none of the folders has it."""
         if file not in self._frames:
             found = [f / file for f in self.folders if (f / file).exists()]
             if not found:
@@ -71,7 +71,7 @@ class Evidence:
         return frame
 
     def numbers(self, file: str, column: str, **where: str) -> np.ndarray:
-        """Return a column of the rows that `where` selects (default: all rows); KeyError if there are none."""
+        """Return a column of the rows that `where` selects (default: all rows). Raises KeyError if there are none."""
         selected = self._select(file, where)
         if selected.empty:
             raise KeyError(f"{file} has no row with {where}")
@@ -81,7 +81,7 @@ class Evidence:
         return np.array(list(found.values()))
 
     def number(self, file: str, column: str, **where: str) -> float:
-        """Return one number; KeyError unless `where` selects exactly one row."""
+        """Return one number. Raises KeyError unless `where` selects exactly one row."""
         found = self.numbers(file, column, **where)
         if len(found) != 1:
             raise KeyError(f"{file} has {len(found)} rows with {where}: exactly one is needed")

@@ -111,7 +111,7 @@ def delayed_snr_db(y_hat: np.ndarray, y: np.ndarray, longest: int, per_sample: i
 def segmental_snr_db(y_hat: np.ndarray, y: np.ndarray, length: int) -> float:
     """Return the mean SNR in dB of whole segments of `length` samples; segments with zero error or zero target are left out.
 
-    A signal shorter than a segment counts as one segment. ValueError if no segment is left.
+    A signal shorter than a segment counts as one segment. Raises ValueError if no segment is left.
     """
     y_hat, y = np.asarray(y_hat, float), np.asarray(y, float)
     whole = max(1, len(y) // length)

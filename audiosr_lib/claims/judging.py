@@ -1,6 +1,7 @@
 """Verdicts on the claims of the coursework, and judges that serve many claims. Notebook 11.
 
-A judge reads numbers from the files of a record and compares them with the claim. No verdict is stored in the code:
+A *record* is the folder of files that a run leaves. A *judge* is a function that takes the `Evidence` of a record, reads numbers from it,
+compares them with the claim, and returns a `Judgement` with the verdict. No verdict is stored in the code:
 ``tests/test_judging.py`` derives all of them again and checks that each one changes with the numbers behind it. For Table 2, *in our range*
 means between the lowest and the highest mean of a test speaker. Other recordings have other speakers, and the bootstrap interval over our
 utterances, listed beside it, does not cover them.
@@ -99,7 +100,7 @@ def is_near(ratio: float, printed: float) -> bool:
 
 
 def fact(name: Finding, right: Callable[[float], bool], *, otherwise: str = WRONG, form: str = "{:g}", convention: str = "") -> Judge:
-    """Return a judge of one finding: reproduced if `right(value)`, else `otherwise`; `form` puts the value into words."""
+    """Return a judge of one finding: the verdict is reproduced if `right(value)`, else `otherwise`. `form` formats the value."""
 
     def judge(e: Evidence) -> Judgement:
         value = e.finding(name)
@@ -158,7 +159,7 @@ def printed_number(
 
 
 def table2(measure: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
-    """Return a function that reads Table 2 of notebook 10 and the means by speaker behind it."""
+    """Return a function from `Evidence` to a `Reading`: the value in Table 2, its interval, and the range of the speakers' means."""
 
     def make(e: Evidence) -> Reading:
         mean, low, high = (e.number("table-2.csv", c, measure=measure, system=system) for c in ("mean", "low", "high"))
@@ -169,7 +170,7 @@ def table2(measure: str, system: str, convention: str) -> Callable[[Evidence], R
 
 
 def lsd_with_clamp(system: str, clamp: float) -> Callable[[Evidence], Reading]:
-    """Return a function that reads the LSD of notebook 11 with the natural logarithm and another clamp."""
+    """Return a function from `Evidence` to a `Reading`: the LSD of notebook 11 with the natural logarithm and another clamp."""
 
     def make(e: Evidence) -> Reading:
         file, where = "data-lsd-conventions.csv", {"system": system, "clamp": clamp}
@@ -180,7 +181,7 @@ def lsd_with_clamp(system: str, clamp: float) -> Callable[[Evidence], Reading]:
 
 
 def snr_hypothesis(name: str, system: str, convention: str) -> Callable[[Evidence], Reading]:
-    """Return a function that reads the SNR predicted by a hypothesis of notebook 11 at its best parameter."""
+    """Return a function from `Evidence` to a `Reading`: the SNR that a hypothesis of notebook 11 predicts at its best parameter."""
 
     def make(e: Evidence) -> Reading:
         file = "data-snr-hypotheses.csv"

@@ -82,11 +82,11 @@ def open_corpus(name: str) -> Corpus:
 
 
 def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | None]:
-    """Return the split of each speaker found on disk, None for a speaker in no split.
+    """Return a dictionary from each speaker found on disk to its split, or to None if it is in no split.
 
-    The registry names the speakers of each split. All other speakers of vctk are in `train`; those of other corpora are in no split.
-    The speakers of a folder are ordered by a hash of their names and divided by the registry's shares, at least one to each split.
-    Raises CorpusError if a split would be empty.
+    For a corpus of the registry (data/corpora.toml) the registry names the speakers of each split; any other speaker of vctk is in
+    `train`, of another corpus in no split. For a folder of the user's own, speakers are ordered by a hash of their names and
+    divided by the registry's shares, at least one speaker to each split. Raises CorpusError if a split would be empty.
     """
     speakers = sorted(set(speakers))
     if corpus.entry["kind"] == "folder":

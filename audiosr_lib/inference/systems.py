@@ -18,7 +18,10 @@ from audiosr_lib.unet import ConvBlock, UNet
 
 
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
-    """Return the network of a checkpoint or of a file of `export_weights`, in evaluation mode; raise NotPrepared without the file."""
+    """Return the network of a checkpoint, or of a file that `export_weights` wrote, in evaluation mode.
+
+    Raises NotPrepared if the file does not exist.
+    """
     if not checkpoint.exists():
         raise NotPrepared(f"no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training or ./run_all.sh --only 08")
     model = UNet()

@@ -33,7 +33,7 @@ def real_time_ratios(
 
     Parameters
     ----------
-    methods : functions by name, ``(T,) float32 at 22.05 kHz -> (2T,)``; ValueError for another length. On a GPU, copy the result back.
+    methods : functions by name, ``(T,) float32 at 22.05 kHz -> (2T,)``. On a GPU, copy the result back.
     x_low : the signal.
     repeats : number of rounds, each over all methods.
     warm_up_seconds : length of a first warm-up, on the beginning of the signal; a second one uses the whole signal.

@@ -117,7 +117,7 @@ class _Renderer(IPythonRenderer):
 
 
 def convert(file: Path, titles: dict[int, list[str]]) -> Chapter:
-    """Return an executed notebook as a chapter; `titles` as in `describe_pictures`. ReportError if nbformat cannot read the file."""
+    """Return an executed notebook as a chapter; `titles` as in `describe_pictures`. Raises ReportError if nbformat cannot read the file."""
     try:
         notebook = nbformat.read(file, as_version=4)
     except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:

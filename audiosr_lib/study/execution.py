@@ -24,7 +24,7 @@ class Failure(StudyError):
 
 
 def check_parameters(notebooks: list[Path], parameters: dict) -> None:
-    """Raise Failure if a notebook does not declare a parameter, for which papermill would only warn."""
+    """Raise Failure if a notebook does not declare one of the parameters. (papermill itself would only print a warning.)"""
     import papermill
 
     for notebook in notebooks:

@@ -77,7 +77,7 @@ def table_of(file: Path) -> Table:
 
 
 def copy_mathjax(folder: Path) -> None:
-    """Write MathJax and a note on its licence into a folder; ReportError if the package with MathJax is not installed."""
+    """Write MathJax and a note on its licence into a folder. Raises ReportError if the package with MathJax is not installed."""
     try:
         script = next(f for f in importlib.metadata.files(MATHJAX_PACKAGE) or () if f.name == "tex-svg.js").read_binary()
     except (importlib.metadata.PackageNotFoundError, StopIteration, OSError):

@@ -88,7 +88,7 @@ class Run:
         return {"profile": self.profile.name, "corpus": self.corpus, "seed": self.seed}
 
     def split(self, name: str) -> dataset.PairedSplit:
-        """Return a split of the run's corpus: "train", "validation" or "test"."""
+        """Return the pairs of one split of the corpus: "train", "validation" or "test"."""
         return dataset.PairedSplit(self.corpus, name)
 
     def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
@@ -180,9 +180,9 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
     Parameters
     ----------
     profile : name of the profile.
-    parameters : "profile", "corpus" and "seed" that every fragment must have.
-    seconds : run time by notebook.
-    device : device of the networks.
+    parameters : "profile", "corpus" and "seed"; every notebook must have run with them.
+    seconds : run time of each notebook in seconds, by its name.
+    device : "cpu" or "cuda", where the networks ran.
     expected : names of the notebooks that must have run.
 
     Raises

@@ -47,7 +47,7 @@ def listening(folder: Path, manifest: dict) -> str:
 
 
 def read_manifest(folder: Path) -> dict:
-    """Return the manifest of a record; ReportError if it is missing or unreadable, or if a listed file is missing or changed."""
+    """Return the manifest of a record. Raises ReportError if it is missing or unreadable, or if a listed file is missing or changed."""
     remedy = f"run ./run_all.sh --profile {folder.name} to make the record"
     try:
         problems = record.damage(folder)

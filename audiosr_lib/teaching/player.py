@@ -39,7 +39,7 @@ class Version:
 
 
 def shared_gain(versions: Sequence[Version], peak_db: float = PEAK_DB) -> float:
-    """Return the factor that brings the loudest sample of all versions to `peak_db` re full scale; ValueError if all are silent."""
+    """Return the factor that brings the loudest sample of all versions to `peak_db` re full scale. Raises ValueError if all are silent."""
     peak = max((float(np.abs(v.x).max()) for v in versions if len(v.x)), default=0.0)
     if peak == 0:
         raise ValueError("all versions are silent: give at least one that is not")
@@ -47,7 +47,7 @@ def shared_gain(versions: Sequence[Version], peak_db: float = PEAK_DB) -> float:
 
 
 def flac_bytes(x: np.ndarray, sr: int) -> bytes:
-    """Return a mono signal as the bytes of a 16-bit FLAC file; ValueError if a sample exceeds full scale."""
+    """Return a mono signal as the bytes of a 16-bit FLAC file. Raises ValueError if a sample exceeds full scale."""
     if (peak := np.abs(x).max(initial=0.0)) > 1.0:
         raise ValueError(f"the peak {peak:.3g} exceeds full scale, 1: apply `shared_gain` first")
     buffer = io.BytesIO()
@@ -58,7 +58,7 @@ def flac_bytes(x: np.ndarray, sr: int) -> bytes:
 def loudest_s(x: np.ndarray, sr: int, seconds: float, above_hz: float = 0.0) -> float:
     """Return the start, in s, of those `seconds` of a signal (T,) that have the most energy at `above_hz` and above.
 
-    The start is a multiple of `GRID_S`; it is 0 if the signal is not longer. ValueError if `seconds` is not positive.
+    The start is a multiple of `GRID_S`; it is 0 if the signal is not longer. Raises ValueError if `seconds` is not positive.
     """
     if seconds <= 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
@@ -165,7 +165,7 @@ def _this_cell() -> str | None:
 
 
 def players(versions: Sequence[Version], title: str = ""):
-    """Return a player of several versions of a clip, as an IPython.display.HTML object; ValueError if all versions are silent.
+    """Return a player of several versions of a clip, as an IPython.display.HTML object. Raises ValueError if all versions are silent.
 
     Only the players of the first cell that shows one include the player's code, which keeps the notebook small.
     """
