@@ -24,7 +24,7 @@ from audiosr_lib.study.execution import Failure, check_parameters, run_notebooks
 UNSEEN_IN = "11"  # the notebook that tests on corpora that are not trained on
 SHOWN = "shown"  # this file in a training's folder means that its record is published, so the next whole run trains again
 HELP_END = """examples:
-  ./run_all.sh                                the study on real speech, about 13 minutes on two cores
+  ./run_all.sh                                the study on real speech, 13 to 25 minutes on two cores
   ./run_all.sh --profile smoke                the whole study on synthetic signals, without internet
   ./run_all.sh --profile coursework --device cuda
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
