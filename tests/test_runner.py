@@ -101,7 +101,7 @@ def write_notebook(folder, name, *sources, parameters=PARAMETERS_CELL):
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study of two notebooks that open a run; returns a function that runs the command with arguments."""
-    opened = "from audiosr_lib import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    opened = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
     notebooks = [
         write_notebook(tmp_path, "02_one", opened.format("02_one"), "print(profile, seed)"),
         write_notebook(
@@ -152,7 +152,7 @@ def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatc
         "time.sleep({more})\n(here / ({mine!r} + '-ended')).touch()"
     )
     here = str(tmp_path)
-    opened = "from audiosr_lib import record\nrecord.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    opened = "from audiosr_lib.study import record\nrecord.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
     notebooks = [
         write_notebook(tmp_path, "02_a", opened.format("02_a"), meet.format(here=here, mine="a", other="b", more=2)),
         write_notebook(tmp_path, "03_b", opened.format("03_b"), meet.format(here=here, mine="b", other="a", more=0)),
@@ -193,7 +193,7 @@ def unseen(tmp_path, monkeypatch):
         return prepared_as_ever(corpus)
 
     prepared_as_ever = preparation.make_ready
-    opened = "from audiosr_lib import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
+    opened = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
     notebooks = [write_notebook(tmp_path, name, opened.format(name)) for name in ("02_one", "11_two")]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
     monkeypatch.setattr(preparation, "make_ready", make_ready)
