@@ -98,6 +98,8 @@ def test_log_and_checkpoint_hold_what_they_should(config, tmp_path):
     saved = weights(tmp_path / "run")
     assert (saved["commit"], saved["seed"], saved["config"]) == ("abc", 3, dataclasses.asdict(config))
     assert saved["state"]["step"] == 5
+    (adam,) = saved["optimizer"]["param_groups"]  # section 2.5, as the loop has it and not only the step
+    assert (adam["lr"], adam["weight_decay"], tuple(adam["betas"])) == (1e-4, 1e-5, (0.9, 0.999))
     assert not list((tmp_path / "run").glob("*.part"))
 
 
