@@ -45,5 +45,7 @@ def test_options_and_profiles_are_the_real_ones(capsys):
 def test_every_file_it_names_exists():
     links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
     assert links
+    if not helpers.committed_records():  # a user's own record lies there, with other speakers
+        links = [n for n in links if not n.startswith("figures/")]
     assert [n for n in links if not (paths.REPOSITORY / n).exists()] == []
     assert {n.stem for n in paths.notebooks()} <= set(re.findall(r"\d\d_[a-z0-9_]+", TEXT))
