@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -14,18 +13,16 @@ from audiosr_lib.base import files
 from audiosr_lib.training.config import TrainingConfig
 
 
-def claim_directory(config: TrainingConfig, directory: Path) -> Path | None:
-    """Make a folder ready for a training and return the new path of an older training, None if nothing was moved.
+def claim_directory(config: TrainingConfig, directory: Path) -> None:
+    """Make a folder ready for a training.
 
     A training of the same config is resumed. A training of another config is renamed to NAME.old, NAME.old-2 and so on, never deleted.
     """
-    mark, moved = directory / "config.json", None
-    decides = json.loads(json.dumps(config.decides()))  # in the types that the file returns
+    mark, decides = directory / "config.json", config.decides()
     if mark.exists() and files.read_json(mark).get("decides") != decides:
-        moved = files.move_aside(directory)
+        files.move_aside(directory)
     if not mark.exists():
         files.write_json(mark, {"decides": decides, "config": asdict(config)})
-    return moved
 
 
 def save_checkpoint(
