@@ -7,3 +7,7 @@ class StudyError(RuntimeError):
 
 class NotPrepared(StudyError):
     """The output of an earlier step is missing; the message names the step."""
+
+
+class StudyWarning(UserWarning):
+    """Something that a user should know while the work goes on. The commands print it as one line."""
