@@ -2,9 +2,22 @@
 # One command from a fresh machine to every figure and table: sets up Python, then hands over to audiosr_lib/study/runner.py.
 # Options: ./run_all.sh --help
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# The runner shows this command again, and reads relative paths from where the user stands.
+case "$0" in */*) AUDIOSR_COMMAND="$(printf %q "$0")" ;; *) AUDIOSR_COMMAND="bash $(printf %q "$0")" ;; esac
+export AUDIOSR_COMMAND AUDIOSR_STANDS_IN="$PWD"
+case "${AUDIOSR_HOME:-}" in "" | /* | "~"*) ;; *) export AUDIOSR_HOME="$PWD/$AUDIOSR_HOME" ;; esac
+
+# To the project's folder, also when this script is called through a link.
+script="${BASH_SOURCE[0]}"
+while [ -L "$script" ]; do
+  link="$(readlink "$script")"
+  case "$link" in /*) script="$link" ;; *) script="$(dirname "$script")/$link" ;; esac
+done
+CDPATH="" cd -- "$(dirname "$script")" >/dev/null
 
 fail() { printf '%s\n' "$*" >&2; exit 1; }
+trap 'echo; echo "Interrupted. Start again to go on." >&2; exit 130' INT
 
 # A Python from 3.11 to 3.14: that of the active environment, else the first that is found.
 suitable() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }

@@ -18,9 +18,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from audiosr_lib import unet
-from audiosr_lib.base import files, paths, provenance
+from audiosr_lib.base import checkpoints, files, paths, provenance
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import device_for
+from audiosr_lib.base.errors import NotPrepared
 from audiosr_lib.inference import systems
 from audiosr_lib.training import loop
 
@@ -70,8 +71,10 @@ def network_work() -> float:
 
 def used_unet() -> unet.UNet:
     """The network of the quick run if there is one, else an untrained one: speed does not depend on it."""
-    trained = paths.build("quick") / "training" / "best.pt"
-    return systems.load_model(trained) if trained.exists() else loop.new_model(0).eval()
+    try:
+        return systems.load_model(checkpoints.network("quick"))
+    except NotPrepared:
+        return loop.new_model(0).eval()
 
 
 def device_argument() -> str:

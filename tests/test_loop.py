@@ -1,6 +1,8 @@
 """The loop: logged, checkpointed, resumed to the bit, stopped with a message; and using what it made."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ import torch
 from helpers import poison
 
 from audiosr_lib import metrics, resampling
-from audiosr_lib.base import files, profiles
-from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.base import checkpoints, files, profiles
+from audiosr_lib.base.checkpoints import CheckpointError
+from audiosr_lib.base.errors import NotPrepared, StudyError, StudyWarning
+from audiosr_lib.data import download
 from audiosr_lib.inference import systems
 from audiosr_lib.losses import LOSS_NAMES
-from audiosr_lib.training import log, loop
+from audiosr_lib.training import checkpoint, log, loop
 from audiosr_lib.training.config import TrainingConfig
 
 
@@ -114,14 +118,117 @@ def test_tensorboard_has_the_courseworks_tags(config, tmp_path):
     assert logged == pytest.approx([r["loss"] for r in log.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
 
 
-def test_finished_run_is_not_run_again_and_another_config_starts_anew(config, tmp_path):
+def test_finished_run_is_not_run_again(config, tmp_path):
     loop.train(config, tmp_path / "run")
     assert loop.train(config, tmp_path / "run").ran_steps == 0
-    other = dataclasses.replace(config, steps=2)
-    assert loop.train(other, tmp_path / "run").ran_steps == 2
-    assert loop.train(dataclasses.replace(config, steps=1), tmp_path / "run").ran_steps == 1
-    assert (tmp_path / "run.old" / "finished.json").exists()  # no training is ever deleted
-    assert (tmp_path / "run.old-2" / "finished.json").exists()
+    with pytest.raises(StudyError, match="holds a training of another config"):
+        loop.train(dataclasses.replace(config, seed=4), tmp_path / "run")
+
+
+def test_what_decides_a_training_names_its_folder(config):
+    folder = checkpoint.directory_of(config, "smoke")
+    assert folder == checkpoint.directory_of(dataclasses.replace(config, autocast="bfloat16", log_every=9), "smoke")
+    others = [dataclasses.replace(config, **{name: value}) for name, value in (("seed", 4), ("steps", 6), ("corpus_sha256", "0"))]
+    assert len({folder, *(checkpoint.directory_of(other, "smoke") for other in others)}) == 4
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip(file):
+    """Change one bit in the middle, which PyTorch itself does not notice."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def foreign(file):
+    torch.save({"model": {"weight": torch.zeros(3)}}, file)
+    file.with_suffix(".json").unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, flip, foreign])
+def test_a_damaged_last_checkpoint_is_replaced_by_the_best(config, tmp_path, damage):
+    """The training goes on from there to the same end."""
+    config = dataclasses.replace(config, steps=4)
+    whole = loop.train(config, tmp_path / "whole")
+    loop.train(config, tmp_path / "run", stop_after=3)
+    damage(tmp_path / "run" / "last.pt")
+    with pytest.warns(StudyWarning, match=r"last.pt is .*It is now last.pt.old; training goes on from best.pt"):
+        mended = loop.train(config, tmp_path / "run")
+    assert (mended.ran_steps, mended.step, mended.best_step) == (2, 4, whole.best_step)
+    assert_same(weights(tmp_path / "whole")["model"], weights(tmp_path / "run")["model"])
+    assert len(log.read_log(tmp_path / "run" / "train.csv")) == 4
+
+
+def test_a_damaged_best_checkpoint_is_replaced_by_the_last(config, tmp_path):
+    loop.train(config, tmp_path / "run", stop_after=3)
+    flip(tmp_path / "run" / "best.pt")
+    with pytest.raises(CheckpointError, match=r"best.pt is damaged.*Repeat the run"):
+        systems.load_model(tmp_path / "run" / "best.pt")
+    with pytest.warns(StudyWarning, match=r"best.pt.*last.pt counts as the best one"):
+        mended = loop.train(config, tmp_path / "run", stop_after=1)
+    assert mended.step == 4 and (tmp_path / "run" / "best.pt.old").exists()
+    systems.load_model(tmp_path / "run" / "best.pt")
+
+
+def test_a_training_without_a_whole_checkpoint_is_named(config, tmp_path):
+    loop.train(config, tmp_path / "trainings" / "run", stop_after=3)
+    for name in ("last.pt", "best.pt"):
+        cut(tmp_path / "trainings" / "run" / name)
+    with pytest.raises(CheckpointError, match=r"last.pt is damaged.*--forget run$"):
+        loop.train(config, tmp_path / "trainings" / "run")
+    assert (tmp_path / "trainings" / "run" / "last.pt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", "another network", {"model": 3}])
+def test_weights_that_are_not_a_network_of_the_study_are_named(tmp_path, content):
+    file = tmp_path / "best.pt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "another network":
+        torch.save({"model": {"weight": torch.zeros(3)}, "optimizer": None, "state": {}, "config": {}}, file)
+    else:
+        torch.save(content, file)
+    with pytest.raises(CheckpointError, match=r"best.pt (is|holds)"):
+        systems.load_model(file)
+    (tmp_path / "net.safetensors").write_bytes(content if isinstance(content, bytes) else b"0" * 100)
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        systems.load_model(tmp_path / "net.safetensors")
+
+
+def test_an_interruption_between_a_checkpoint_and_its_checksum_does_no_harm(tmp_path, monkeypatch):
+    """The checksum is written first; then the process may be killed before the checkpoint is renamed."""
+    content = {"model": {}, "optimizer": None, "state": {}, "config": {}, "x": torch.zeros(9)}
+    checkpoints.write(tmp_path / "a.pt", content, 1)
+
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(tmp_path), "replace", killed)
+    monkeypatch.setattr(files, "write_json", lambda target, made: target.write_text(json.dumps(made)))
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.write(tmp_path / "a.pt", content | {"x": torch.ones(9)}, 2)
+    assert torch.equal(checkpoints.read(tmp_path / "a.pt")["x"], torch.zeros(9))
+
+
+def test_one_training_at_a_time(config, tmp_path):
+    with files.only_one(tmp_path / "run" / "lock", "run"), pytest.raises(files.Busy, match="Another run works in run: process"):
+        loop.train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("end", ["7,", "7,1.5", "7,1.5,0.1,2,3,4,5", "7,1,1,1,1,1,1\r\n\x00\x00\x00"])
+def test_a_log_that_was_cut_keeps_its_whole_rows(tmp_path, end):
+    head = ",".join(log.FIELDS["train"])
+    (tmp_path / "train.csv").write_text(f"{head}\r\n6,1,1,1,1,1,1\r\n{end}", newline="")
+    assert [row["step"] for row in log.read_log(tmp_path / "train.csv")] == ([6, 7] if "\x00" in end else [6])
+
+
+def test_a_full_disk_is_told_before_the_first_step(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 5, 5))
+    with pytest.raises(download.DownloadError, match=r"training needs 0.6 GB, but the disk has 0.0 GB free. Free some space"):
+        loop.train(config, tmp_path / "run")
 
 
 def test_a_step_is_section_2_5():

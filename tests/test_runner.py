@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from audiosr_lib.base import device, paths, profiles
+from audiosr_lib.base import checkpoints, device, files, paths, profiles
 from audiosr_lib.data import corpora, preparation
 from audiosr_lib.study import execution, pages, record, report, runner
 
@@ -27,12 +27,21 @@ def script(*arguments, **environment):
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
         (["--corpus", "klettres"], "'klettres' is for testing only, not for training: choose tuxpaint, vctk, synthetic or a folder"),
-        (["--seed", "-1"], "not a whole number"),
+        (["--seed", "-1"], "'-1' is not a whole number from 0 to 4294967295"),
+        (["--seed", "4294967296"], "not a whole number from 0 to"),
+        (["--seed", "99999999999999999999999"], "not a whole number from 0 to"),
+        (["--seed", "\N{SUPERSCRIPT TWO}"], "not a whole number from 0 to"),
+        (["--seed", "1_000"], "not a whole number from 0 to"),
         (["--only", "99"], "'02'"),
         (["--from", "02", "--only", "03"], "--only: not allowed with argument --from"),
-        (["--minutes", "0"], "--minutes must be a positive number, got '0'"),
-        (["--minutes", "soon"], "must be a positive number, got 'soon'"),
+        (["--minutes", "0"], "--minutes: '0' is not a positive number of minutes"),
+        (["--minutes", "soon"], "'soon' is not a positive number"),
+        (["--minutes", "nan"], "'nan' is not a positive number"),
+        (["--minutes", "inf"], "'inf' is not a positive number"),
         (["--minutes", "5", "--from", "02"], "--from: not allowed with argument --minutes"),
+        (["--forget", "--lab"], "--lab: not allowed with argument --forget"),
+        (["--test", "--profile", "smoke"], "--lab and --test go without --profile smoke"),
+        (["--lab", "--seed", "1"], "--lab and --test go without --seed 1"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["--prof", "smoke"], "unrecognized arguments"),
     ],
@@ -60,7 +69,19 @@ def test_the_script_refuses_before_it_installs_anything(tmp_path):
 def test_help_names_every_option():
     done = script("--help")
     assert done.returncode == 0
-    for option in ("--profile", "--corpus", "--device", "--from", "--only", "--seed", "--minutes", "--lab", "--test"):
+    for option in (
+        "--profile",
+        "--corpus",
+        "--device",
+        "--from",
+        "--only",
+        "--seed",
+        "--minutes",
+        "--forget",
+        "--debug",
+        "--lab",
+        "--test",
+    ):
         assert option in done.stdout
 
 
@@ -115,7 +136,13 @@ def study(tmp_path, monkeypatch):
 def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_path, capsys):
     assert study() == 1
     told = capsys.readouterr().err
-    for part in ("03_two.ipynb failed", "assert os.path.exists", "AssertionError: no flag", "build/smoke/logs/03_two.log", "--from 03"):
+    for part in (
+        "03_two.ipynb failed",
+        "assert os.path.exists",
+        "AssertionError: no flag",
+        "build/smoke/logs/03_two.log",
+        "./run_all.sh --profile smoke --device cpu --from 03",
+    ):
         assert part in told
     assert (paths.build("smoke") / "logs" / "03_two.log").exists()
     assert not paths.figures("smoke").exists()  # nothing half-made is published
@@ -236,22 +263,7 @@ def test_undeclared_parameter_is_refused_before_anything_runs(tmp_path, monkeypa
     monkeypatch.setattr(paths, "notebooks", lambda: [notebook])
     assert runner.main(["--profile", "smoke"]) == 1
     assert "declares no parameter seed" in capsys.readouterr().err
-    assert not paths.build("smoke").exists()
-
-
-def test_a_run_from_the_top_trains_anew_once_a_record_has_shown_the_last(home):
-    training = paths.build("smoke") / "training"
-    training.mkdir(parents=True)
-    (training / "last.pt").touch()
-    runner.start_afresh("smoke")
-    assert (training / "last.pt").exists()
-    (training / "finished.json").touch()
-    runner.start_afresh("smoke")
-    assert (training / "last.pt").exists()
-    (training / runner.SHOWN).touch()
-    runner.start_afresh("smoke")
-    assert not training.exists()
-    assert (training.with_name("training.old") / "last.pt").exists()  # moved, never deleted
+    assert not (paths.build("smoke") / "logs").exists()
 
 
 def test_dead_kernel_is_told(tmp_path, monkeypatch, capsys):
@@ -287,18 +299,106 @@ def test_module_runs_as_a_program():
 # --- training in pieces ----------------------------------------------------------------------------------
 
 
-def test_minutes_train_a_piece_and_the_study_takes_what_was_trained(study, tmp_path, monkeypatch, capsys):
-    """Pieces until it is finished; a run from the top keeps that training, and the one after its record trains anew."""
+@pytest.fixture
+def small_steps(monkeypatch):
+    """A smoke profile of three short steps."""
     monkeypatch.setitem(profiles.PROFILES, "smoke", dataclasses.replace(profiles.get("smoke"), steps=3, crop_seconds=0.1))
-    training = paths.build("smoke") / "training"
+
+
+def test_minutes_train_a_piece_and_every_training_stays(study, small_steps, tmp_path, capsys):
+    """Another seed trains beside the first. The first is found again, by a piece and by a run from the top."""
     assert study("--minutes", "0.0001") == 0
     said = capsys.readouterr().out
-    assert "Step 1 of 3" in said and "Not finished: repeat the command to continue." in said
+    assert "Step 1 of 3" in said
+    assert "Not finished. To continue: ./run_all.sh --profile smoke --device cpu --minutes 0.0001" in said
     assert study("--minutes", "5") == 0
-    assert "Training is finished" in capsys.readouterr().out and (training / "finished.json").exists()
-    trained = (training / "last.pt").read_bytes()
+    assert "Training is finished. The study takes it: ./run_all.sh --profile smoke --device cpu" in capsys.readouterr().out
+    (first,) = checkpoints.trainings("smoke")
+    trained = (first / "last.pt").read_bytes()
+    assert study("--minutes", "0.0001", "--seed", "5") == 0
+    assert "Step 1 of 3" in capsys.readouterr().out
+    second, again = checkpoints.trainings("smoke")
+    assert again == first and "-seed5-" in second.name
+    assert checkpoints.network("smoke").parent == first  # the second has not been validated yet
     (tmp_path / "flag").touch()
     assert study() == 0
-    assert (training / "last.pt").read_bytes() == trained
-    assert study("--minutes", "0.0001") == 0  # its record is published: from the beginning
-    assert "Step 1 of 3" in capsys.readouterr().out
+    assert study("--minutes", "5") == 0
+    assert "Step 3 of 3, best at 3; 0 s of audio a second" in capsys.readouterr().out
+    assert (first / "last.pt").read_bytes() == trained and checkpoints.network("smoke").parent == first
+
+
+def test_only_forget_deletes_a_training(study, small_steps, capsys):
+    assert study("--minutes", "5") == 0 and study("--minutes", "0.0001", "--seed", "5") == 0
+    second, first = checkpoints.trainings("smoke")
+    capsys.readouterr()
+    assert study("--forget", "no-such-training") == 1
+    said = capsys.readouterr().err
+    assert "There is no training no-such-training" in said and f"{first.name}: step 3 of 3" in said and second.name in said
+    assert study("--forget") == 0
+    said = capsys.readouterr().out
+    assert f"Deleted the training {first.name}." in said and f"{second.name}: step 1 of 3" in said
+    assert checkpoints.trainings("smoke") == [second] and not first.exists()
+    assert study("--forget", second.name) == 0
+    assert checkpoints.trainings("smoke") == []
+    assert not any(paths.build("smoke").rglob("*.pt"))
+
+
+# --- one run at a time, in the folder that the user means -------------------------------------------------
+
+
+def test_a_second_run_is_told_at_once(study, capsys):
+    with files.only_one(paths.home() / "build" / "lock", "this folder"):
+        assert study() == 1
+    said = capsys.readouterr().err
+    assert f"Another run works in this folder: process {os.getpid()}, started 20" in said and "AUDIOSR_HOME" in said
+
+
+def test_the_lock_of_a_killed_run_stops_nobody(study, tmp_path):
+    lock = paths.home() / "build" / "lock"
+    hold = "import sys, time\nfrom pathlib import Path\nfrom audiosr_lib.base import files\n"
+    hold += "with files.only_one(Path(sys.argv[1]), 'x'):\n    print('held', flush=True)\n    time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", hold, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(files.Busy), files.only_one(lock, "x"):
+            pass
+        holder.kill()
+        holder.wait()
+    assert lock.read_text().startswith("process ")  # left over
+    (tmp_path / "flag").touch()
+    assert study() == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(study, home, capsys):
+    (home / "figures").write_text("a file where a folder should be")
+    assert study() == 1
+    said = capsys.readouterr().err
+    assert "figures: " in said and "file exists" in said and "Traceback" not in said
+    assert not (paths.build("smoke") / "record").exists()
+
+
+@pytest.mark.parametrize("through_link", [False, True])
+def test_relative_paths_begin_where_the_user_stands(tmp_path, recordings, through_link):
+    """Also when run_all.sh is called through a link, and when CDPATH makes cd print."""
+    command = paths.REPOSITORY / "run_all.sh"
+    if through_link:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "study").symlink_to(os.path.relpath(command, tmp_path / "bin"))
+        (tmp_path / "link").symlink_to(tmp_path / "bin" / "study")
+        command = tmp_path / "link"
+    environment = os.environ | {"CDPATH": f"/:{tmp_path}", "PYTHONPATH": str(paths.REPOSITORY)}
+    call = [sys.executable, "-c", "import os, sys; os.execvp('bash', ['bash', *sys.argv[1:]])", str(command)]
+    (tmp_path / "voices").symlink_to(recordings)
+    for corpus, status in (("voices", 0), ("nowhere", 2)):
+        wrong = ["--frobnicate"] if not status else []  # options are all checked before anything starts, so a wrong one ends the command
+        done = subprocess.run([*call, "--corpus", corpus, *wrong], cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 2
+        assert ("neither an existing folder" in done.stderr) == bool(status), done.stderr
+    assert done.stdout == ""
+
+
+def test_the_command_is_repeated_as_the_user_called_it(monkeypatch):
+    usual = {"profile": "quick", "corpus": "tuxpaint", "seed": 0, "device": "auto"}
+    assert execution.again(usual) == "./run_all.sh"
+    monkeypatch.setenv(execution.COMMAND, "../study/run_all.sh")
+    other = usual | {"profile": "smoke", "corpus": "/my recordings", "seed": 7}
+    assert execution.again(other, "--from", "08") == "../study/run_all.sh --profile smoke --corpus '/my recordings' --seed 7 --from 08"

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from audiosr_lib.base.errors import StudyError
+
+
+class Busy(StudyError):
+    """Another process works in the same folder."""
+
+
+class DamagedFile(StudyError):
+    """A file of the study cannot be read."""
 
 
 @contextmanager
@@ -25,19 +38,65 @@ def atomic_write(target: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a new, empty folder. It replaces `target` if the block succeeds and is removed if it fails."""
-    new, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    restore(target)
+    new = target.with_name(target.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         yield new
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
+    swap(new, target)
+
+
+def swap(new: Path, target: Path) -> None:
+    """Rename the folder `new` to `target`. An older `target` is deleted after that; `restore` repairs an interruption in between."""
+    old = target.with_name(target.name + ".old")
     if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(target: Path) -> None:
+    """Rename NAME.old back to `target` if an interrupted `swap` left no `target`."""
+    old = target.with_name(target.name + ".old")
+    if old.exists() and not target.exists():
+        old.rename(target)
+
+
+@contextmanager
+def only_one(lock: Path, where: str) -> Iterator[None]:
+    """Hold a lock file while the block runs. It contains the process and its start time.
+
+    The system frees the lock when the process ends, in whatever way, so a lock file that is left over does not stop anybody.
+
+    Parameters
+    ----------
+    lock : path of the lock file.
+    where : the folder that the lock guards, for the message.
+
+    Raises
+    ------
+    Busy : another process holds the lock.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Busy(
+                f"Another run works in {where}: {file.read().strip() or 'a process that has just started'}. "
+                "Wait until it ends, or set AUDIOSR_HOME to another folder for this run."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        file.flush()
+        yield
+        file.truncate(0)
 
 
 def move_aside(path: Path) -> Path:
@@ -58,8 +117,11 @@ def write_json(target: Path, content: dict) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Return the content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return the content of a JSON file. Raises DamagedFile if it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON or UTF-8
+        raise DamagedFile(f"{path} is damaged ({error}): delete it and start again.") from None
 
 
 def copy_stream(target: Path, source) -> None:

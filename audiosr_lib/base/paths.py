@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def home() -> Path:
     """Return the folder that holds data/, build/ and figures/: AUDIOSR_HOME if it is set, else the repository."""
-    return Path(os.environ.get("AUDIOSR_HOME") or REPOSITORY).resolve()
+    return Path(os.environ.get("AUDIOSR_HOME") or REPOSITORY).expanduser().resolve()
 
 
 def registry_file() -> Path:
@@ -39,6 +39,11 @@ def prepared(corpus: str) -> Path:
 def build(profile: str) -> Path:
     """Return the folder of a run's working files: checkpoints, logs and the unfinished record."""
     return home() / "build" / profile
+
+
+def trainings(profile: str) -> Path:
+    """Return the folder of the trainings of a profile, one sub-folder each."""
+    return build(profile) / "trainings"
 
 
 def staging(profile: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from audiosr_lib.base import paths
+from audiosr_lib.base import checkpoints
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import StudyError
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--half", action="store_true", help="use bfloat16: faster on some processors, adds noise to near-silent bins")
     options = parser.parse_args(arguments)
     try:
-        model = load_model(paths.build(options.profile) / "training" / "best.pt", device_for(options.device))
+        model = load_model(checkpoints.network(options.profile), device_for(options.device))
         frames_at_22050(options.source)
         deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from audiosr_lib import resampling
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import checkpoints, files, paths
+from audiosr_lib.base.checkpoints import CheckpointError
 from audiosr_lib.base.errors import NotPrepared
 from audiosr_lib.resampling import SincFilter
 from audiosr_lib.unet import ConvBlock, UNet
@@ -20,18 +21,37 @@ from audiosr_lib.unet import ConvBlock, UNet
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
     """Return the network of a checkpoint, or of a file that `export_weights` wrote, in evaluation mode.
 
-    Raises NotPrepared if the file does not exist.
+    Raises
+    ------
+    NotPrepared : the file does not exist.
+    CheckpointError : it is damaged, or holds something else.
     """
     if not checkpoint.exists():
-        raise NotPrepared(f"no trained network at {paths.shown(checkpoint)}: run notebook 08_unet_training or ./run_all.sh --only 08")
+        raise NotPrepared(
+            f"There is no trained network at {paths.shown(checkpoint)}: first run notebook 08_unet_training with the same parameters."
+        )
     model = UNet()
-    if checkpoint.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(checkpoint).items()})
-    else:
-        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    try:
+        checkpoints.load_weights(model, _weights(checkpoint), checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error}. Repeat the run that trained this network: it replaces a damaged checkpoint, or says how to start again."
+        ) from error
     return model.to(device).eval()
+
+
+def _weights(file: Path) -> dict[str, Tensor]:
+    """Return the weights in a checkpoint or a .safetensors file."""
+    if file.suffix != ".safetensors":
+        return checkpoints.read(file)["model"]
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{paths.shown(file)} is damaged or not a safetensors file: {error}") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
 
 
 def export_weights(checkpoint: Path, target: Path) -> None:
@@ -39,11 +59,11 @@ def export_weights(checkpoint: Path, target: Path) -> None:
 
     A .json file of the same name holds the config with the corpus' hash, the seed, the commit, and the best step with its loss.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    saved = checkpoints.read(checkpoint)
     with files.atomic_write(target) as path:
-        save_file({k: v.half() if v.is_floating_point() else v for k, v in saved["model"].items()}, path)
+        path.write_bytes(save({k: v.half() if v.is_floating_point() else v for k, v in saved["model"].items()}))
     about = {k: saved[k] for k in ("config", "seed", "commit")} | {"validation": {k: saved["state"][k] for k in ("best_step", "best_loss")}}
     files.write_json(target.with_suffix(".json"), about)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 import time
@@ -11,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import files, paths, profiles
 from audiosr_lib.base.errors import StudyError
 
+COMMAND = "AUDIOSR_COMMAND"  # environment variable: run_all.sh as the user called it
 FIRST_ALONE = "08"  # the training; this notebook and the later ones read earlier results, use every core, or measure times
 AT_ONCE = 4  # the maximum number of earlier notebooks that run at once; each needs one core and about 0.5 GiB
 CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
@@ -21,6 +23,14 @@ CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
 
 class Failure(StudyError):
     """A failed step of a run."""
+
+
+def again(parameters: dict, *more: str) -> str:
+    """Return the command of a run with these parameters and further options, as the user calls it."""
+    command, usual = os.environ.get(COMMAND, "./run_all.sh"), {"profile": "quick", "seed": 0, "device": "auto"}
+    usual["corpus"] = profiles.get(parameters["profile"]).corpus
+    chosen = [word for name, value in parameters.items() if value != usual[name] for word in (f"--{name}", shlex.quote(str(value)))]
+    return " ".join([command, *chosen, *more])
 
 
 def check_parameters(notebooks: list[Path], parameters: dict) -> None:
@@ -42,7 +52,6 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     running = log.with_suffix(".ipynb")
 
@@ -65,13 +74,14 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
         raise Failure(
             f"{notebook.name} failed in code cell {error.exec_count}:\n\n{source}\n\n{error.ename}: {error.evalue}\n\n"
             f"Traceback: {paths.shown(log)}\nNotebook up to the failure: {paths.shown(running)}\n"
-            f"Correct the cell, then continue with --from {notebook.name[:2]}"
+            f"Correct this, then continue: {again(parameters, '--from', notebook.name[:2])}"
         ) from None
     except Exception as error:  # for example a kernel that died or a file that cannot be written
         log.write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
         raise Failure(
             f"{notebook.name} could not be run: {type(error).__name__}: {error}\n"
-            f"If the kernel died, the memory may be too small.\nLog: {paths.shown(log)}\nContinue with --from {notebook.name[:2]}"
+            "If the kernel died, the memory may be too small: close other programs.\n"
+            f"Log: {paths.shown(log)}\nTo continue: {again(parameters, '--from', notebook.name[:2])}"
         ) from error
     running.replace(output)
 
@@ -136,6 +146,9 @@ def run_notebooks(notebooks: list[Path], profile: str, parameters: dict) -> dict
 
     def run_one(notebook: Path) -> None:
         started = time.perf_counter()
+        with lock:
+            times.pop(notebook.stem, None)
+            files.write_json(times_file, times)
         output = paths.staging(profile) / "notebooks" / notebook.name
         execute(notebook, output, parameters, paths.build(profile) / "logs" / f"{notebook.stem}.log")
         with lock:
@@ -144,16 +157,16 @@ def run_notebooks(notebooks: list[Path], profile: str, parameters: dict) -> dict
             print(f"{CLEAR}{place[notebook]}  {times[notebook.stem]:.1f} s", flush=True)
 
     light = [n for n in notebooks if n.name[:2] < FIRST_ALONE]
-    with as_by_command():
-        if light:
-            at_once = min(os.cpu_count() or 1, AT_ONCE, len(light))
-            with shown_progress(f"{len(light)} notebooks, {at_once} at a time", progress_file), ThreadPoolExecutor(at_once) as pool:
+    at_once = max(1, min(os.cpu_count() or 1, AT_ONCE, len(light)))
+    groups = [(f"{len(light)} notebooks, {at_once} at a time", light)] if light else []
+    groups += [(place[notebook], [notebook]) for notebook in notebooks[len(light) :]]
+    with as_by_command(), ThreadPoolExecutor(at_once) as pool:  # in threads, so that this one receives Ctrl-C
+        for label, group in groups:
+            with shown_progress(label, progress_file):
                 try:
-                    for job in as_completed([pool.submit(run_one, n) for n in light]):
+                    for job in as_completed([pool.submit(run_one, n) for n in group]):
                         job.result()
-                finally:
+                except BaseException:
                     pool.shutdown(cancel_futures=True)
-        for notebook in notebooks[len(light) :]:
-            with shown_progress(place[notebook], progress_file):
-                run_one(notebook)
+                    raise
     return times

@@ -71,8 +71,10 @@ class Run:
 
     @property
     def training_directory(self) -> Path:
-        """The folder in which notebook 08 trains and from which later notebooks read."""
-        return paths.build(self.profile.name) / "training"
+        """The folder in which notebook 08 trains and from which later notebooks read. Each corpus and seed has its own."""
+        from audiosr_lib.training import checkpoint, config
+
+        return checkpoint.directory_of(config.TrainingConfig.of(self.profile, self.corpus, self.seed), self.profile.name)
 
     @property
     def staging(self) -> Path:
@@ -191,7 +193,7 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
     """
     staging, found = paths.staging(profile), fragments(profile)
     for name in expected:
-        if name not in found or not (staging / "notebooks" / f"{name}.ipynb").exists():
+        if name not in found or name not in seconds or not (staging / "notebooks" / f"{name}.ipynb").exists():
             raise RecordError(f"{name} has not run yet: run every notebook; until then the record stays in {paths.shown(staging)}")
         if {k: found[name][k] for k in parameters} != parameters:
             raise RecordError(f"{name} was run with other parameters: run ./run_all.sh from the first notebook to make one record")
@@ -210,7 +212,7 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": provenance.device_description(),
         "versions": provenance.versions(),
-        "seconds": {name: round(seconds[name], 1) for name in expected if name in seconds},
+        "seconds": {name: round(seconds[name], 1) for name in expected},
         "artifacts": artifacts,
         "notebooks": {n: files.sha256_of(staging / n) for n in (f"notebooks/{name}.ipynb" for name in expected)},
     }

@@ -18,6 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from audiosr_lib.base import files, paths
+from audiosr_lib.base.errors import run_command
 from audiosr_lib.claims.judging import POWER_CLAMP
 from audiosr_lib.study import chapters, pages, record, summary
 from audiosr_lib.study.chapters import Chapter, Heading
@@ -199,16 +200,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the report of a record, print its path and size, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.study.report", description="Make the report of a record.")
     parser.add_argument("profile", nargs="?", default="quick", help="profile of the record (default: quick)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
-    started = time.perf_counter()
-    try:
+
+    def work() -> int:
+        started = time.perf_counter()
         index = build(paths.figures(options.profile))
-    except ReportError as error:
-        print(error, file=sys.stderr)
-        return 1
-    megabytes = sum(f.stat().st_size for f in index.parent.rglob("*") if f.is_file()) / 1e6
-    print(f"{paths.shown(index)}: {megabytes:.1f} MB, {time.perf_counter() - started:.1f} s")
-    return 0
+        megabytes = sum(f.stat().st_size for f in index.parent.rglob("*") if f.is_file()) / 1e6
+        print(f"{paths.shown(index)}: {megabytes:.1f} MB, {time.perf_counter() - started:.1f} s")
+        return 0
+
+    return run_command(work, debug=options.debug)
 
 
 if __name__ == "__main__":

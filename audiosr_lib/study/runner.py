@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
-from audiosr_lib.base import files, paths, profiles
+from audiosr_lib.base import checkpoints, files, paths, profiles
 from audiosr_lib.base.device import DEVICES, device_for
-from audiosr_lib.base.errors import StudyError
+from audiosr_lib.base.errors import StudyError, explained, run_command
 from audiosr_lib.data import corpora
-from audiosr_lib.study.execution import Failure, check_parameters, run_notebooks
+from audiosr_lib.data import options as types
+from audiosr_lib.study.execution import again, check_parameters, run_notebooks
 
 UNSEEN_IN = "11"  # the notebook that tests on corpora that are not trained on
-SHOWN = "shown"  # this file in a training's folder means that its record is published, so the next whole run trains again
 HELP_END = """examples:
   ./run_all.sh                                the study on real speech, 13 to 25 minutes on two cores
   ./run_all.sh --profile smoke                the whole study on synthetic signals, without internet
@@ -30,6 +29,7 @@ HELP_END = """examples:
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
   ./run_all.sh --from 09                      continue after a failure
   ./run_all.sh --profile coursework --minutes 9   train for 9 minutes; repeat it to continue
+  ./run_all.sh --seed 5 --forget              delete the training with seed 5; the next run trains again
   ./run_all.sh --lab                          open the notebooks in JupyterLab
   ./run_all.sh --test                         the tests"""
 
@@ -42,44 +42,23 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     add, numbers = parser.add_argument, [p.name[:2] for p in paths.notebooks()]
     add("--profile", choices=list(profiles.PROFILES), default="quick", help="size of the study (default: quick)")
-    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=_corpus, help="recordings (default: the profile's corpus)")
+    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=types.corpus, help="recordings (default: the profile's corpus)")
     add("--device", choices=DEVICES, default="auto", help="device of the networks (default: CUDA if there is a GPU)")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
     part.add_argument("--only", choices=numbers, metavar="NN", help="run this notebook alone")
-    part.add_argument("--minutes", type=_minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
-    add("--seed", type=_seed, default=0, metavar="N", help="seed of all random numbers (default: 0)")
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
-    action.add_argument("--test", action="store_true", help="run the tests, without a run of the study")
+    part.add_argument("--minutes", type=types.minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
+    part.add_argument("--forget", nargs="?", const="", metavar="TRAINING", help="delete the training of these options, or the named one")
+    part.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
+    part.add_argument("--test", action="store_true", help="run the tests, without a run of the study")
+    add("--seed", type=types.seed, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    add("--debug", action="store_true", help="show the traceback of an error")
     add("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if (options.lab or options.test) and (extra := [a for a in arguments if a not in ("--lab", "--test", "--debug", "--check")]):
+        parser.error(f"--lab and --test go without {' '.join(extra)}")
     options.corpus = options.corpus or profiles.get(options.profile).corpus
     return options
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 0")
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"--minutes must be a positive number, got {text!r}")
-
-
-def _corpus(text: str) -> str:
-    names, folder = corpora.names_to_train_on(), Path(text).expanduser()
-    if not text or text in names:
-        return text
-    if text in corpora.entries():
-        raise argparse.ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
-    return str(folder.resolve())
 
 
 def prepare_corpus(name: str) -> str:
@@ -105,35 +84,52 @@ def prepare_unseen(names: tuple[str, ...]) -> None:
         try:
             prepare_corpus(name)
         except (StudyError, OSError) as error:
-            why = " ".join(str(error).rpartition("\n\n")[2].split())  # the last paragraph; the others explain how to train
+            why = " ".join(explained(error).rpartition("\n\n")[2].split())  # the last paragraph; the others explain how to train
             print(f"Corpus {name}: not available, so notebook {UNSEEN_IN} leaves that part out. {why}", flush=True)
 
 
-def start_afresh(profile: str) -> None:
-    """Prepare a whole run: delete the unpublished record, and move a training aside if it belongs to a published record."""
-    for folder in (paths.staging(profile), paths.build(profile) / "logs"):
-        shutil.rmtree(folder, ignore_errors=True)
-    (paths.build(profile) / "seconds.json").unlink(missing_ok=True)
-    training = paths.build(profile) / "training"
-    if (training / SHOWN).exists():
-        print(f"The training of the last record is now in {paths.shown(files.move_aside(training))}; delete it to free the space.")
+def check_writable(profile: str) -> None:
+    """Raise OSError, with the folder's name, if a folder that the run writes to cannot be written."""
+    for folder in (paths.home() / "data", paths.build(profile), paths.figures(profile).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+def parameters_of(options: argparse.Namespace) -> dict:
+    """Return the parameters of the notebooks."""
+    return {"profile": options.profile, "corpus": options.corpus, "seed": options.seed, "device": options.device}
 
 
 def train_a_piece(options: argparse.Namespace) -> None:
     """Train for some minutes or to the end, and print how to continue."""
-    import torch
-
     from audiosr_lib.training import cli
 
     device = device_for(options.device)
-    corpus = prepare_corpus(options.corpus)
-    if (paths.build(options.profile) / "training" / SHOWN).exists():
-        start_afresh(options.profile)
-    try:
-        result = cli.run(options.profile, corpus, options.seed, device, options.minutes)
-    except torch.OutOfMemoryError as error:
-        raise Failure(cli.explained(error)) from error
-    print("Training is finished: run the study, without --minutes." if result.finished else "Not finished: repeat the command to continue.")
+    prepare_corpus(options.corpus)
+    result = cli.run(options.profile, options.corpus, options.seed, device, options.minutes)
+    parameters = parameters_of(options)
+    if result.finished:
+        print(f"Training is finished. The study takes it: {again(parameters)}")
+    else:
+        print(f"Not finished. To continue: {again(parameters, '--minutes', f'{options.minutes:g}')}")
+
+
+def forget(options: argparse.Namespace) -> None:
+    """Delete the named training, or that of the profile, corpus and seed, and list the others."""
+    from audiosr_lib.training import checkpoint
+    from audiosr_lib.training.config import TrainingConfig
+
+    known = {folder.name: folder for folder in checkpoints.trainings(options.profile)}
+    name = options.forget
+    if not name:
+        config = TrainingConfig.of(profiles.get(options.profile), corpora.open_corpus(options.corpus).name, options.seed)
+        name = checkpoint.directory_of(config, options.profile).name
+    listed = "".join(f"\n  {n}: {checkpoints.progress(folder)}" for n, folder in known.items() if n != name)
+    others = f"Other trainings of this profile:{listed}" if listed else "There is no other training of this profile."
+    if name not in known:
+        raise StudyError(f"There is no training {name} of the profile {options.profile}. {others}")
+    checkpoint.forget(known[name])
+    print(f"Deleted the training {name}. {others}")
 
 
 def study(options: argparse.Namespace) -> None:
@@ -143,7 +139,7 @@ def study(options: argparse.Namespace) -> None:
     profile, everything = options.profile, paths.notebooks()
     first, last = (options.only, options.only) if options.only else (options.first or "00", "99")
     chosen = [n for n in everything if first <= n.name[:2] <= last]
-    parameters = {"profile": profile, "corpus": options.corpus, "seed": options.seed, "device": options.device}
+    parameters = parameters_of(options)
     check_parameters(everything, parameters)
     device = device_for(options.device)
     started = time.perf_counter()
@@ -151,13 +147,12 @@ def study(options: argparse.Namespace) -> None:
     if any(n.name[:2] == UNSEEN_IN for n in chosen):
         prepare_unseen(profiles.get(profile).unseen_beside(corpus))
     if len(chosen) == len(everything):
-        start_afresh(profile)
+        files.write_json(paths.build(profile) / "seconds.json", {})  # a record holds no notebook of an earlier run
     seconds = run_notebooks(chosen, profile, parameters)
     print_summary(chosen, seconds, [a for f in record.fragments(profile).values() for a in f["artifacts"]])
     same = {"profile": profile, "corpus": corpus, "seed": options.seed}
     try:
         folder = record.publish(profile, same, seconds, device, [n.stem for n in everything])
-        files.write_text(paths.build(profile) / "training" / SHOWN, "its record is published\n")
         print(f"The record: {paths.shown(folder)}/ (start with manifest.json and notebooks/)")
         print(f"The report, for any browser: {paths.shown(report.build(folder))}")
     except record.RecordError as reason:
@@ -175,24 +170,44 @@ def print_summary(notebooks: list[Path], seconds: dict[str, float], artifacts: l
         print(f"{notebook.stem:<28}{seconds[notebook.stem]:>8.1f}  {', '.join(listed) or '-'}")
 
 
+def kept(options: argparse.Namespace, started: float) -> str:
+    """Return what an interrupted command has left, and the command that continues. `started` is the time of its start, as time.time()."""
+    said = ["Downloads and prepared recordings"]
+    times = paths.build(options.profile) / "seconds.json"
+    done = sorted(files.read_json(times)) if times.exists() and times.stat().st_mtime >= started else []
+    if done:
+        said.append(f"the notebooks {', '.join(name[:2] for name in done)}")
+    for training in checkpoints.trainings(options.profile)[:1]:
+        saved = training / "last.json"
+        if saved.exists() and saved.stat().st_mtime >= started:
+            said.append(f"the training up to {checkpoints.progress(training)}")
+    first = next((n.name[:2] for n in paths.notebooks() if n.stem not in done), "") if done else options.first
+    part = {"--from": first, "--minutes": options.minutes and f"{options.minutes:g}", "--only": options.only}
+    more = next(((option, value) for option, value in reversed(part.items()) if value), ())
+    return f"Kept: {', '.join(said)}. To continue: {again(parameters_of(options), *more)}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
+    started = time.time()
     if options.check:
         return 0
-    if options.test:
-        return subprocess.call([sys.executable, str(paths.REPOSITORY / "tests" / "suite.py")])
     if options.lab:
         os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(paths.REPOSITORY / "notebooks")])
-    try:
-        train_a_piece(options) if options.minutes else study(options)
-    except StudyError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. Finished notebooks are kept: start again, or continue with --from NN.", file=sys.stderr)
-        return 130
-    return 0
+    if options.test:
+        suite = [sys.executable, str(paths.REPOSITORY / "tests" / "suite.py")]
+        return run_command(lambda: subprocess.call(suite), debug=options.debug)
+
+    def work() -> int:
+        check_writable(options.profile)
+        files.restore(paths.figures(options.profile))
+        with files.only_one(paths.home() / "build" / "lock", "this folder"):
+            action = forget if options.forget is not None else train_a_piece if options.minutes else study
+            action(options)
+        return 0
+
+    return run_command(work, debug=options.debug, kept=lambda: kept(options, started))
 
 
 if __name__ == "__main__":

@@ -1,46 +1,101 @@
-"""The folder of a training: its config and its checkpoints, each written as a whole or not at all."""
+"""The folder of a training: its config, its checkpoints, and how a damaged checkpoint is replaced by the other one.
+
+The folders of all trainings of a profile lie side by side. Each has a name made of what decides the training, so another corpus, seed
+or config makes another folder.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import shutil
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from audiosr_lib.base import files
+from audiosr_lib.base import checkpoints, files, paths
+from audiosr_lib.base.checkpoints import CheckpointError
+from audiosr_lib.base.errors import StudyError, StudyWarning
 from audiosr_lib.training.config import TrainingConfig
 
 
-def claim_directory(config: TrainingConfig, directory: Path) -> None:
-    """Make a folder ready for a training.
+def directory_of(config: TrainingConfig, profile: str) -> Path:
+    """Return the folder of a training: build/<profile>/trainings/<corpus>-seed<seed>-<hash of what decides it>."""
+    digest = hashlib.sha256(json.dumps(config.decides(), sort_keys=True).encode()).hexdigest()[:8]
+    return paths.trainings(profile) / f"{config.corpus}-seed{config.seed}-{digest}"
 
-    A training of the same config is resumed. A training of another config is renamed to NAME.old, NAME.old-2 and so on, never deleted.
+
+def claim_directory(config: TrainingConfig, directory: Path) -> None:
+    """Make a folder ready for a training, and mark it as the one that was used last.
+
+    A damaged checkpoint is renamed to NAME.old. If it is last.pt, the training goes on from best.pt.
+
+    Raises
+    ------
+    StudyError : the folder holds another training.
+    CheckpointError : last.pt is damaged and best.pt cannot replace it.
     """
-    mark, decides = directory / "config.json", config.decides()
-    if mark.exists() and files.read_json(mark).get("decides") != decides:
-        files.move_aside(directory)
+    mark = directory / "config.json"
+    if mark.exists() and files.read_json(mark).get("decides") != config.decides():
+        raise StudyError(f"{paths.shown(directory)} holds a training of another config: choose another folder, or move it away.")
     if not mark.exists():
-        files.write_json(mark, {"decides": decides, "config": asdict(config)})
+        files.write_json(mark, {"decides": config.decides(), "config": asdict(config)})
+    mark.touch()
+    _repair(directory)
+
+
+def _repair(directory: Path) -> None:
+    """Move damaged checkpoints aside, and replace last.pt by best.pt."""
+    last, best = directory / "last.pt", directory / "best.pt"
+    problems = {}
+    for file in (last, best):
+        try:
+            checkpoints.read(file)
+        except CheckpointError as problem:
+            problems[file] = problem
+    if last in problems and best not in problems:
+        if last.exists():
+            moved = files.move_aside(last).name
+            warnings.warn(f"{problems[last]}. It is now {moved}; training goes on from best.pt.", StudyWarning, stacklevel=2)
+        content = checkpoints.read(best)
+        checkpoints.write(last, content, content["state"]["step"])
+    elif last in problems and (last.exists() or best.exists()):
+        raise CheckpointError(
+            f"{problems[last]}, and best.pt cannot replace it. To delete this training and start it again: "
+            f"./run_all.sh --profile {directory.parents[1].name} --forget {directory.name}"
+        )
+    elif best in problems and best.exists():
+        moved = files.move_aside(best).name
+        warnings.warn(f"{problems[best]}. It is now {moved}; last.pt counts as the best one.", StudyWarning, stacklevel=2)
 
 
 def save_checkpoint(
-    file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict, config: TrainingConfig, commit: str
+    file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict, config: TrainingConfig, commit: str
 ) -> None:
     """Write weights, optimiser, progress, config, seed and commit to a file."""
-    content = {"model": model.state_dict(), "optimizer": None if optimizer is None else optimizer.state_dict(), "state": state}
+    content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}
     content |= {"config": asdict(config), "seed": config.seed, "commit": commit}
-    with files.atomic_write(file) as path:
-        torch.save(content, path)
+    checkpoints.write(file, content, state["step"])
 
 
 def load_checkpoint(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict:
     """Return the progress of a checkpoint and restore model and optimiser in place; without a file, the progress of a new training."""
     if not file.exists():
         return {"step": 0, "seconds": 0.0, "best_loss": math.inf, "best_step": 0, "stopped_early": False}
-    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    model.load_state_dict(checkpoint["model"])
+    checkpoint = checkpoints.read(file)
+    checkpoints.load_weights(model, checkpoint["model"], file)
     if optimizer is not None:
         optimizer.load_state_dict(checkpoint["optimizer"])
     return checkpoint["state"]
+
+
+def forget(directory: Path) -> None:
+    """Delete a training. It is moved out of the trainings first, so an interruption does not leave a part of it there."""
+    going = directory.parents[1] / f"{directory.name}.forgotten"
+    shutil.rmtree(going, ignore_errors=True)
+    directory.rename(going)
+    shutil.rmtree(going)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +72,10 @@ def read_log(file: Path) -> list[dict[str, float]]:
     """Return the complete rows of train.csv or validation.csv as numbers; an empty list if the file does not exist."""
     if not file.exists():
         return []
-    with open(file, newline="", encoding="utf-8") as f:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f) if None not in row.values()]
+    text = file.read_text(encoding="utf-8", errors="replace")
+    lines = text[: text.rfind("\n") + 1]  # an interruption can cut the last line
+    rows = pd.read_csv(io.StringIO(lines), on_bad_lines="skip") if lines else pd.DataFrame()
+    return rows.apply(pd.to_numeric, errors="coerce").dropna().astype(float).to_dict("records")
 
 
 def smooth(values: np.ndarray, weight: float = 0.9) -> np.ndarray:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from audiosr_lib.base import files
+from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data import dataset
 from audiosr_lib.data.dataset import Crops, PairedSplit
+from audiosr_lib.data.download import require_space
 from audiosr_lib.losses import LOSS_NAMES, Objective
 from audiosr_lib.training import distributed
 from audiosr_lib.training.batches import make_batches
@@ -110,7 +112,7 @@ def train(
     Parameters
     ----------
     config : what to compute.
-    directory : log and checkpoints. A training of another config in this folder is renamed to NAME.old.
+    directory : log and checkpoints, see `checkpoint.directory_of`.
     device : "cpu" or "cuda".
     commit : stored in the checkpoint.
     on_step : called with each step and its losses when they are read.
@@ -121,9 +123,19 @@ def train(
     ------
     TrainingDiverged : a loss or gradient is not finite. The last checkpoint is kept.
     ApartError : the processes found different checkpoints.
+    Busy : another process trains in this folder.
+    CheckpointError : both checkpoints are damaged.
+    StudyError : the folder holds another training.
+    DownloadError : the disk does not have the space for the checkpoints.
     """
-    trainer = Trainer(config, directory, device, commit, on_step)
-    state = trainer.state
+    leads = distributed.rank_and_world()[0] == 0
+    with files.only_one(directory / "lock", paths.shown(directory)) if leads else nullcontext():
+        return _train(Trainer(config, directory, device, commit, on_step), stop_after, minutes)
+
+
+def _train(trainer: Trainer, stop_after: int | None, minutes: float | None) -> TrainingResult:
+    """Do the steps of `train`."""
+    config, state = trainer.config, trainer.state
     with trainer.log:
         if trainer.first == 0:
             trainer.measure()
@@ -170,16 +182,21 @@ class Trainer:
         )
         self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
         self.first, self.begun = self.state["step"], self.state["seconds"]
+        size = 12 * sum(p.numel() for p in self.model.parameters())  # of a checkpoint: three floats for each parameter
+        require_space(directory, size if self.first else 3 * size, "training")  # last.pt, best.pt, and the one that is being written
         if (of_rank0 := distributed.broadcast_from_rank0(self.first, device)) != self.first:
             raise ApartError(
                 f"The processes found different checkpoints in {directory.name}: step {self.first} here, step {of_rank0:g} in rank 0. "
-                "Let all machines share the project's folder, or copy build/<profile>/training to each before they start."
+                "Let all machines share the project's folder, or copy build/<profile>/trainings to each before they start."
             )
         self.stepped = distributed.data_parallel(self.model)
         if config.compiled:
             torch._dynamo.config.suppress_errors = True  # without a C compiler PyTorch warns and does not compile
             self.stepped = torch.compile(self.stepped, backend=config.compiled)
         self.log = Log(directory, self.first, write=self.leads)
+        if self.leads and self.state["best_step"] and not (directory / "best.pt").exists():  # lost: the last checkpoint takes its place
+            self.state["best_loss"] = math.inf
+            self.keep_if_best(validate(self.model, self.objective, self.x_val, self.y_val, config.batch_size)["loss"])
         self.unread: list[Tensor] = []
         self.read_at = self.saved_at = time.perf_counter()
 
@@ -197,7 +214,8 @@ class Trainer:
             if not all(map(math.isfinite, (*losses, norm))):
                 raise TrainingDiverged(
                     f"The loss or its gradient is not a finite number at step {step}. {self.directory.name} keeps an earlier checkpoint. "
-                    f"Look for extreme values in the recordings, or lower the learning rate ({self.config.learning_rate})."
+                    "Look for extreme values in the recordings, try another --seed, or lower the learning_rate "
+                    f"({self.config.learning_rate}) in audiosr_lib/base/profiles.py."
                 )
             self.state["seconds"] += each
             row = dict(zip(LOSS_NAMES, losses, strict=True))
@@ -221,14 +239,19 @@ class Trainer:
 
     def validate(self) -> None:
         """Measure, save the weights if they are the best so far, and check whether patience has run out."""
-        state, config, loss = self.state, self.config, self.measure()
-        if loss < state["best_loss"]:
-            state |= {"best_loss": loss, "best_step": state["step"]}
-            save_checkpoint(self.directory / "best.pt", self.model, None, state, config, self.commit)
+        state, config = self.state, self.config
+        self.keep_if_best(self.measure())
         state["best_step"] = int(distributed.broadcast_from_rank0(state["best_step"], self.device))
         waited = (state["step"] - state["best_step"]) // config.validate_every
         state["stopped_early"] = config.patience is not None and waited >= config.patience
         self.read_at = time.perf_counter()  # the time of training leaves validation out
+
+    def keep_if_best(self, loss: float) -> None:
+        """Save best.pt if this loss is the lowest so far. Like last.pt, it holds all that a training needs to go on."""
+        if loss < self.state["best_loss"]:
+            self.log.flush()
+            self.state |= {"best_loss": loss, "best_step": self.state["step"]}
+            save_checkpoint(self.directory / "best.pt", self.model, self.optimizer, self.state, self.config, self.commit)
 
     def save(self) -> None:
         """Write the log to the disk, then the checkpoint that belongs to it."""

@@ -1,0 +1,85 @@
+"""Checkpoint files of PyTorch, each with a checksum beside it (NAME.pt and NAME.json), and the folders of the trainings that hold them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from audiosr_lib.base import files, paths
+from audiosr_lib.base.errors import NotPrepared, StudyError
+
+REMEMBERED = 3  # checksums in NAME.json: that of the file, and earlier ones, because two files cannot be replaced at the same moment
+
+
+class CheckpointError(StudyError):
+    """A checkpoint is damaged or belongs to something else."""
+
+
+def write(file: Path, content: dict, step: int) -> None:
+    """Write a checkpoint, and its checksum and step beside it."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    beside = file.with_suffix(".json")
+    sums = [hashlib.sha256(buffer.getbuffer()).hexdigest(), *_sums(beside)][:REMEMBERED]
+    with files.atomic_write(file) as path:
+        path.write_bytes(buffer.getbuffer())
+        files.write_json(beside, {"step": step, "sha256": sums})
+
+
+def read(file: Path) -> dict:
+    """Return the content of a checkpoint, with its tensors on the CPU.
+
+    Raises
+    ------
+    CheckpointError : the file is missing, its checksum is wrong, or it is not a checkpoint of this study.
+    """
+    import torch
+
+    if not file.exists():
+        raise CheckpointError(f"{paths.shown(file)} is missing")
+    data, sums = file.read_bytes(), _sums(file.with_suffix(".json"))
+    if sums and hashlib.sha256(data).hexdigest() not in sums:
+        raise CheckpointError(f"{paths.shown(file)} is damaged: its checksum is not the one of {file.stem}.json")
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises errors of many kinds for bytes that are not its own
+        raise CheckpointError(f"{paths.shown(file)} is damaged or not a checkpoint of PyTorch ({type(error).__name__})") from error
+    if not (isinstance(content, dict) and {"model", "optimizer", "state", "config"} <= content.keys()):
+        raise CheckpointError(f"{paths.shown(file)} is not a checkpoint of this study")
+    return content
+
+
+def load_weights(model, weights: dict, file: Path) -> None:
+    """Copy the weights that were read from `file` into a network. Raises CheckpointError if they belong to another network."""
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(f"{paths.shown(file)} holds the weights of another network: {reason}") from error
+
+
+def trainings(profile: str) -> list[Path]:
+    """Return the folders of all trainings of a profile, the one used last first."""
+    marks = paths.trainings(profile).glob("*/config.json")
+    return [mark.parent for mark in sorted(marks, key=lambda m: m.stat().st_mtime, reverse=True)]
+
+
+def network(profile: str) -> Path:
+    """Return the best checkpoint of the training that was used last. Raises NotPrepared if nothing is trained."""
+    for folder in trainings(profile):
+        if (folder / "best.pt").exists():
+            return folder / "best.pt"
+    raise NotPrepared(f"No network of the profile {profile} is trained: run ./run_all.sh --profile {profile} first.")
+
+
+def progress(directory: Path) -> str:
+    """Return how far a training is, such as "step 150 of 375"."""
+    steps, saved = files.read_json(directory / "config.json")["config"]["steps"], directory / "last.json"
+    return f"step {files.read_json(saved)['step'] if saved.exists() else 0} of {steps}"
+
+
+def _sums(beside: Path) -> list[str]:
+    return files.read_json(beside)["sha256"] if beside.exists() else []

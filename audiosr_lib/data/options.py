@@ -1,0 +1,44 @@
+"""Types of command-line options, for argparse. A wrong value ends the command before anything starts, with status 2."""
+
+from __future__ import annotations
+
+import math
+import os
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+from audiosr_lib.data import corpora
+
+STANDS_IN = "AUDIOSR_STANDS_IN"  # environment variable: the folder in which the user called run_all.sh, which changes to its own
+SEEDS = 2**32  # NumPy and PyTorch take more, but other libraries do not
+
+
+def seed(text: str) -> int:
+    """Return a seed, 0 .. 2^32 - 1."""
+    if not (text.isascii() and text.isdecimal() and int(text[:12]) < SEEDS and len(text) < 12):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEEDS - 1}")
+    return int(text)
+
+
+def minutes(text: str) -> float:
+    """Return a time in minutes, positive and finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a positive number of minutes")
+    return value
+
+
+def corpus(text: str) -> str:
+    """Return the name of a corpus to train on, or the absolute path of a folder; a relative path begins where the user stands."""
+    names = corpora.names_to_train_on()
+    if not text or text in names:
+        return text
+    if text in corpora.entries():
+        raise ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
+    folder = Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()
+    if not folder.is_dir():
+        raise ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
+    return str(folder.resolve())

@@ -1,0 +1,118 @@
+"""Errors become messages in one place: what happened, to which file, what to do. Ctrl-C ends in one line."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import psutil
+import pytest
+import soundfile as sf
+import torch
+
+from audiosr_lib.base import files, paths
+from audiosr_lib.base.errors import REMEDIES, NotPrepared, StudyWarning, explained, run_command
+
+
+def raised(work):
+    with pytest.raises(Exception) as caught:
+        work()
+    return caught.value
+
+
+@pytest.mark.parametrize("number", REMEDIES)
+def test_an_error_of_the_system_names_the_file_and_the_remedy(number):
+    said = explained(OSError(number, os.strerror(number), "/somewhere/file.wav"))
+    assert said.startswith("/somewhere/file.wav: ") and said.endswith(".") and len(said.split(". ")) >= 2
+
+
+def test_other_errors_are_explained_too(tmp_path):
+    (tmp_path / "a.json").write_text("{")
+    (tmp_path / "a.wav").write_text("no sound")
+    assert explained(NotPrepared("Run this first.")) == "Run this first."
+    assert "a.json is damaged" in explained(raised(lambda: files.read_json(tmp_path / "a.json")))
+    assert "is a folder" in explained(raised(lambda: tmp_path.read_bytes()))
+    assert "does not exist" in explained(raised(lambda: (tmp_path / "b").read_bytes()))
+    assert "not valid UTF-8" in explained(raised(lambda: b"\xff".decode()))
+    assert "read-only disk" in explained(OSError(errno.EROFS, "x"))
+    assert "memory of the GPU is too small" in explained(torch.OutOfMemoryError("CUDA out of memory.\nDetails"))
+    assert "memory of this machine" in explained(MemoryError())
+    for work in (lambda: sf.info(tmp_path / "a.wav"), lambda: torch.zeros(2) + torch.zeros(3), lambda: json.loads("{")):
+        said = explained(raised(work))
+        assert said.startswith("Unexpected error in ") and "Start again with --debug" in said and "\n" not in said
+
+
+def test_a_name_that_is_not_utf_8_can_be_printed():
+    assert explained(OSError(errno.ENOENT, "x", os.fsdecode(b"/a/\xff.wav"))).startswith("/a/\\xff.wav: it does not exist")
+
+
+def fails():
+    raise OSError(errno.ENOSPC, "No space left on device", "figures/a.png")
+
+
+def test_a_command_returns_its_status_and_prints_one_message(capsys):
+    assert run_command(lambda: 0) == 0 and run_command(lambda: 3) == 3
+    assert run_command(fails) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("figures/a.png: the disk is full. Free some space") and "Traceback" not in said
+    with pytest.raises(OSError, match="No space"):
+        run_command(fails, debug=True)
+
+
+def test_a_warning_for_the_user_is_one_line_and_others_are_not_shown(capsys):
+    def warns():
+        warnings.warn("The file has no end.", StudyWarning, stacklevel=1)
+        warnings.warn("of a library", UserWarning, stacklevel=1)
+        return 0
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run_command(warns) == 0
+    assert capsys.readouterr().err == "Note: The file has no end.\n"
+
+
+def test_ctrl_c_where_nothing_is_kept_is_one_line(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert run_command(interrupted, kept=lambda: "Kept: all.") == 130
+    assert capsys.readouterr().err == "\nInterrupted. Kept: all.\n"
+    assert run_command(interrupted, kept=fails) == 130  # what is kept cannot be read just now
+    assert capsys.readouterr().err == "\nInterrupted.\n"
+
+
+STUCK = """
+import subprocess, sys, threading, time
+from audiosr_lib.base.errors import run_command
+
+def work():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    threading.Thread(target=time.sleep, args=(100,)).start()
+    print(child.pid, flush=True)
+    try:
+        time.sleep(100)
+    finally:
+        {ending}
+
+sys.exit(run_command(work, kept=lambda: "Kept: all."))
+"""
+
+
+@pytest.mark.parametrize("ending", ["pass", "time.sleep(100)"])
+def test_ctrl_c_ends_soon_although_threads_and_processes_still_work(ending):
+    environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY)}
+    command = [sys.executable, "-c", STUCK.format(ending=ending)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        child = int(process.stdout.readline())
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        took = time.monotonic() - started
+    assert process.returncode == 130 and said == "\nInterrupted. Kept: all.\n"
+    assert took < 20, "it waited for the thread, which sleeps for 100 s"
+    ended = psutil.wait_procs([psutil.Process(child)], timeout=10)[1] if psutil.pid_exists(child) else []
+    assert all(p.status() == psutil.STATUS_ZOMBIE for p in ended)  # a container's first process may not remove it
