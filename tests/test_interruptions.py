@@ -20,7 +20,7 @@ from audiosr_lib.data import corpora
 from audiosr_lib.data.dataset import PairedSplit
 from audiosr_lib.study import record
 
-KILLS = int(os.environ.get("AUDIOSR_KILLS", "4"))
+KILLS = int(os.environ.get("AUDIOSR_KILLS", "2"))
 SMALL = """
 import dataclasses
 from audiosr_lib.base import profiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -54,6 +55,7 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     running = log.with_suffix(".ipynb")
+    logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it logs comes as an exception, too
 
     def run() -> None:
         papermill.execute_notebook(
