@@ -15,6 +15,7 @@ import soundfile as sf
 from local_server import closed_port, serving
 
 from audiosr_lib.base import paths
+from audiosr_lib.base.errors import StudyWarning
 from audiosr_lib.data import corpora, download, fetching
 from audiosr_lib.data.corpora import SPLITS, CorpusError
 from audiosr_lib.data.download import DownloadError
@@ -254,7 +255,10 @@ def sounds_of(corpus):
 def test_package_by_the_client(klettres, client):
     client["klettres-data"] = package(SOUNDS)
     lay(klettres, {"ru/alpha/old.ogg": b"of an earlier release"})
-    fetching.fetch(klettres)
+    with pytest.warns(StudyWarning, match=r"data/raw/klettres/klettres are not the ones .*data/raw/klettres-aside/klettres\.old"):
+        fetching.fetch(klettres)
+    aside = klettres.folder.with_name("klettres-aside") / "klettres.old" / "ru" / "alpha" / "old.ogg"
+    assert aside.read_bytes() == b"of an earlier release"  # a user's file is not deleted
     assert sounds_of(klettres) == SOUNDS
     assert (klettres.folder / "copyright").read_bytes() == b"GPL-2+"
     assert sorted(p.name for p in klettres.folder.iterdir()) == ["copyright", "fetched.json", "klettres"]
@@ -262,6 +266,28 @@ def test_package_by_the_client(klettres, client):
     assert {(r.speaker, r.split) for r in listed} == {("ru", "test"), ("en", "test")}
     client.clear()
     fetching.fetch(klettres)  # finds what is there
+
+
+def test_an_interrupted_unpacking_is_done_again(klettres, client, monkeypatch):
+    client["klettres-data"] = package(SOUNDS)
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr(fetching, "_extract", interrupted_at("ba.ogg"))
+        fetching.fetch(klettres)
+    fetching.fetch(klettres)
+    assert sounds_of(klettres) == SOUNDS
+    assert not klettres.folder.with_name("klettres-aside").exists()
+
+
+def interrupted_at(name):
+    """`fetching._extract`, interrupted before it writes the file of this name."""
+    really = fetching._extract
+
+    def extract(target, source):
+        if target.name == name:
+            raise KeyboardInterrupt
+        really(target, source)
+
+    return extract
 
 
 def test_tuxpaint_by_the_client(tuxpaint, client, server):

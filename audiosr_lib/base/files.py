@@ -99,9 +99,15 @@ def only_one(lock: Path, where: str) -> Iterator[None]:
         file.truncate(0)
 
 
-def move_aside(path: Path) -> Path:
-    """Rename a file or folder to the first free name of NAME.old, NAME.old-2, NAME.old-3 ..., and return its new path."""
-    candidates = [path.with_name(f"{path.name}.old{f'-{n}' if n > 1 else ''}") for n in range(1, 1000)]
+def move_aside(path: Path, folder: Path | None = None) -> Path:
+    """Rename a file or folder to the first free name of NAME.old, NAME.old-2 ..., and return its new path.
+
+    Parameters
+    ----------
+    path : file or folder.
+    folder : where it goes, on the same disk; None: it stays in its folder.
+    """
+    candidates = [(folder or path.parent) / f"{path.name}.old{f'-{n}' if n > 1 else ''}" for n in range(1, 1000)]
     return path.rename(next(c for c in candidates if not c.exists()))
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,7 @@ import soundfile as sf
 from audiosr_lib import signals
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.errors import StudyWarning
 from audiosr_lib.data import corpora, download
 from audiosr_lib.data.corpora import Corpus, CorpusError, content_hash, speaker_of
 from audiosr_lib.data.download import DownloadError
@@ -124,7 +126,7 @@ def _unpack_package(corpus: Corpus) -> str:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DownloadError("this machine has no apt-get and dpkg-deb, the package client of Debian and Ubuntu")
     package = _download_package(corpus.entry["package"], corpus.folder)
-    shutil.rmtree(corpus.folder / corpus.entry["inside"], ignore_errors=True)  # files of an earlier version
+    unpacking = _make_room(corpus)
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
     try:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as unpack, tarfile.open(fileobj=unpack.stdout, mode="r|") as archive:
@@ -134,7 +136,29 @@ def _unpack_package(corpus: Corpus) -> str:
     if unpack.returncode or not count:
         raise DownloadError(f"{package.name} could not be unpacked")
     package.unlink()
+    unpacking.unlink()
     return f"package {package.stem}"
+
+
+def _make_room(corpus: Corpus) -> Path:
+    """Make a file that marks an unfinished unpacking, and return its path.
+
+    What an unfinished unpacking has left is deleted. Recordings that a user has put there are moved beside the corpus' folder.
+    """
+    folder, mark = corpus.folder / corpus.entry["inside"], corpus.folder / "unpacking"
+    if mark.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.exists():
+        aside = corpus.folder.with_name(f"{corpus.name}-aside")
+        aside.mkdir(exist_ok=True)
+        moved = files.move_aside(folder, aside)
+        warnings.warn(
+            f"The files in {paths.shown(folder)} are not the ones of the package. They are now in {paths.shown(moved)}.",
+            StudyWarning,
+            stacklevel=2,
+        )
+    mark.touch()
+    return mark
 
 
 def _fetch_package(corpus: Corpus) -> str:
