@@ -117,13 +117,38 @@ def test_incomplete_or_mixed_records_are_not_published(run):
     before = publish() / "manifest.json"
     text = before.read_text()
     with pytest.raises(RecordError, match="03_other has not run"):
-        record.publish("smoke", PARAMETERS, {}, "cpu", ["02_test", "03_other"])
+        record.publish("smoke", PARAMETERS, {"02_test": 1.0}, "cpu", ["02_test", "03_other"])
+    with pytest.raises(RecordError, match="02_test has not run"):  # its file is of an earlier run
+        record.publish("smoke", PARAMETERS, {}, "cpu", ["02_test"])
     with pytest.raises(RecordError, match="other parameters"):
         publish(seed=1)
     (run.staging / "figure-1.2.png").write_bytes(b"changed")
     with pytest.raises(RecordError, match="missing or was changed"):
         publish()
     assert before.read_text() == text
+
+
+def test_an_interrupted_publish_leaves_the_old_record(run, monkeypatch):
+    """Interrupted between its two renamings, the old record has another name; the next start gives it back."""
+    fill(run)
+    folder = publish()
+    before = (folder / "manifest.json").read_bytes()
+    really = type(folder).rename
+
+    def interrupted(self, target):
+        if self.name.endswith(".new"):
+            raise KeyboardInterrupt
+        return really(self, target)
+
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr(type(folder), "rename", interrupted)
+        publish()
+    assert not folder.exists()
+    with pytest.raises(RuntimeError, match="also fails"), files.atomic_folder(folder):
+        raise RuntimeError("also fails")
+    assert (folder / "manifest.json").read_bytes() == before and record.verify(folder) == []
+    assert publish() == folder and record.verify(folder) == []
+    assert [p.name for p in folder.parent.iterdir()] == ["smoke"]
 
 
 def test_opening_a_run_again_forgets_what_it_made(run):
@@ -148,6 +173,9 @@ def test_bad_parameters_and_clips(run):
         Run.open("x", profile="smoke", corpus="no-such-thing")
     with pytest.raises(ValueError, match="device"):
         Run.open("x", profile="smoke", device="tpu")
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=r"not in 0 \.\. 4294967295"):
+            Run.open("x", profile="smoke", seed=seed)
     with pytest.raises(ValueError, match="smaller shared gain"):
         run.clip(np.full(100, 1.5), 44100, "loud", "too loud")
     with pytest.raises(ValueError, match="at most 10 s"):

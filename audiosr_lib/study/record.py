@@ -21,6 +21,7 @@ from audiosr_lib.base.errors import StudyError
 from audiosr_lib.base.kernel import current_cell
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import corpora, dataset
+from audiosr_lib.data.options import SEEDS
 from audiosr_lib.teaching import player, plotting
 
 REPORT = ("report/", "report.new/", "report.old/")  # the report in a record's folder, and remains of an interrupted build
@@ -50,15 +51,17 @@ class Run:
         notebook : name of the notebook without .ipynb.
         profile : "smoke", "quick" or "coursework".
         corpus : name in the registry, path of a folder, or "" for the profile's corpus.
-        seed : seed of all random numbers.
+        seed : seed of all random numbers, 0 .. 2^32 - 1.
         device : "auto", "cpu" or "cuda".
 
         Raises
         ------
-        ValueError : unknown profile or device.
+        ValueError : unknown profile or device, or a seed out of range.
         CorpusError : unknown corpus.
         """
         chosen = profiles.get(profile)
+        if not 0 <= int(seed) < SEEDS:
+            raise ValueError(f"seed {seed} is not in 0 .. {SEEDS - 1}: choose another one")
         run = cls(notebook, chosen, corpora.open_corpus(corpus or chosen.corpus).name, int(seed), device)
         if device not in DEVICES:
             raise ValueError(f"unknown device {device!r}: choose {', '.join(DEVICES)}")

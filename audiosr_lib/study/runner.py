@@ -207,7 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
             action(options)
         return 0
 
-    return run_command(work, debug=options.debug, kept=lambda: kept(options, started))
+    left = (lambda: "") if options.forget is not None else (lambda: kept(options, started))
+    return run_command(work, debug=options.debug, kept=left)
 
 
 if __name__ == "__main__":
