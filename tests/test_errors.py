@@ -91,7 +91,7 @@ from audiosr_lib.base.errors import run_command
 
 def work():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-    threading.Thread(target=time.sleep, args=(100,)).start()
+    {thread}
     print(child.pid, flush=True)
     try:
         time.sleep(100)
@@ -102,10 +102,11 @@ sys.exit(run_command(work, kept=lambda: "Kept: all."))
 """
 
 
-@pytest.mark.parametrize("ending", ["pass", "time.sleep(100)"])
-def test_ctrl_c_ends_soon_although_threads_and_processes_still_work(ending):
+@pytest.mark.parametrize("thread", ["pass", "threading.Thread(target=time.sleep, args=(100,)).start()"], ids=["alone", "a thread works"])
+@pytest.mark.parametrize("ending", ["pass", "time.sleep(100)"], ids=["ends", "does not end"])
+def test_ctrl_c_ends_soon_although_threads_and_processes_still_work(ending, thread):
     environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY)}
-    command = [sys.executable, "-c", STUCK.format(ending=ending)]
+    command = [sys.executable, "-c", STUCK.format(ending=ending, thread=thread)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         child = int(process.stdout.readline())
         started = time.monotonic()

@@ -182,7 +182,7 @@ def test_a_training_without_a_whole_checkpoint_is_named(config, tmp_path):
     assert (tmp_path / "trainings" / "run" / "last.pt").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", "another network", {"model": 3}])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", "another network", {"model": 3}, {"weights": 3}])
 def test_weights_that_are_not_a_network_of_the_study_are_named(tmp_path, content):
     file = tmp_path / "best.pt"
     if isinstance(content, bytes):

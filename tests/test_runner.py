@@ -12,6 +12,7 @@ import pytest
 from audiosr_lib.base import checkpoints, device, files, paths, profiles
 from audiosr_lib.data import corpora, preparation
 from audiosr_lib.study import execution, pages, record, report, runner
+from audiosr_lib.training import checkpoint
 
 
 def script(*arguments, **environment):
@@ -351,6 +352,8 @@ def test_minutes_train_a_piece_and_every_training_stays(study, small_steps, tmp_
     second, again = checkpoints.trainings("smoke")
     assert again == first and "-seed5-" in second.name
     assert checkpoints.network("smoke").parent == first  # the second has not been validated yet
+    assert study("--minutes", "5", "--seed", "5") == 0
+    assert checkpoints.network("smoke").parent == second
     (tmp_path / "flag").touch()
     assert study() == 0
     assert study("--minutes", "5") == 0
@@ -358,7 +361,7 @@ def test_minutes_train_a_piece_and_every_training_stays(study, small_steps, tmp_
     assert (first / "last.pt").read_bytes() == trained and checkpoints.network("smoke").parent == first
 
 
-def test_only_forget_deletes_a_training(study, small_steps, capsys):
+def test_only_forget_deletes_a_training(study, small_steps, monkeypatch, capsys):
     assert study("--minutes", "5") == 0 and study("--minutes", "0.0001", "--seed", "5") == 0
     second, first = checkpoints.trainings("smoke")
     capsys.readouterr()
@@ -369,6 +372,11 @@ def test_only_forget_deletes_a_training(study, small_steps, capsys):
     said = capsys.readouterr().out
     assert f"Deleted the training {first.name}." in said and f"{second.name}: step 1 of 3" in said
     assert checkpoints.trainings("smoke") == [second] and not first.exists()
+    with monkeypatch.context() as m:
+        m.setattr(checkpoint.shutil, "rmtree", lambda *_, **__: None)  # as if interrupted there
+        assert study("--forget", second.name) == 0
+    assert checkpoints.trainings("smoke") == [] and not second.exists()
+    second.parent.with_name(f"{second.name}.forgotten").rename(second)
     assert study("--forget", second.name) == 0
     assert checkpoints.trainings("smoke") == []
     assert not any(paths.build("smoke").rglob("*.pt"))
