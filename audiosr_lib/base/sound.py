@@ -1,0 +1,285 @@
+"""Reading and writing sound files. A recording is recognised by its content and read to its end, whatever its name and header say.
+
+What is wrong with a recording, and what follows:
+
+    whole        The header leaves the length open (a recorder that crashed, an encoder that wrote to a pipe, MP3 that does not count its
+                 frames), or samples exceed full scale. The preparation keeps the recording; its pairs get a gain in any case. The
+                 enhancer warns and goes on; a recording that exceeds full scale gets one gain that brings its peak just below it.
+    not whole    The file is truncated or damaged, contains NaN or infinity, or several recordings. Reading raises `SoundError`. The
+                 preparation leaves the recording out and lists the reason. The enhancer writes nothing and says what to do.
+    unreadable   The same.
+
+Memory does not grow with the length of a recording.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from audiosr_lib.base.errors import StudyError
+
+PEAK = 0.999  # of a recording that is brought below full scale
+BLOCK = 4096  # frames
+# Sizes that stand for "unknown" in WAV headers written to a pipe: the largest number, signed or not, or a little less or more.
+UNKNOWN_SIZES = (range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
+# What libsndfile's log says of files that are cut short.
+CUT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+CUT_OGG = ("lacks an end-of-stream bit", "Junk after the last page")
+MP3_RATIO = 64  # the largest frame of an MP3 has fewer times the bytes of the smallest
+
+
+class SoundError(StudyError):
+    """A recording cannot be used, or a sound file cannot be written."""
+
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds  # of sound before the fault
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a whole recording holds."""
+
+    rate: int  # Hz
+    channels: int
+    frames: int
+    declared: int | None  # frames according to the header; None: it leaves the length open
+    peak: float  # largest absolute sample
+    integers: bool  # the samples are integers, stored as floating-point numbers
+
+    @property
+    def gain(self) -> float:
+        """The gain for a recording that exceeds full scale; 1 for others."""
+        if self.peak <= 1:
+            return 1.0
+        return 1 / next((full for full in (2**15, 2**23, 2**31) if self.integers and self.peak <= full), self.peak / PEAK)
+
+
+class _Bytes:
+    """A binary file for soundfile, which prints an error of reading or writing and goes on. Here `error` keeps it, to be raised.
+
+    Parameters
+    ----------
+    file : binary file that can seek.
+    times : the file seems to be so many times as long; reading on still ends where it ends.
+    unknown_at : offset of four bytes that are read as 0xFFFFFFFF; None: all are read as they are.
+    """
+
+    def __init__(self, file, times: int = 1, unknown_at: int | None = None) -> None:
+        self.file, self.unknown_at, self.error = file, unknown_at, None
+        self.size = file.seek(0, io.SEEK_END)
+        self.seeming = self.size * times
+        file.seek(0)
+
+    def readinto(self, buffer) -> int:
+        begin = self.file.tell()
+        if begin > self.size:  # for a tag at the end
+            buffer[:] = bytes(len(buffer))
+            return len(buffer)
+        count = self._try(self.file.readinto, buffer)
+        if self.unknown_at is not None:
+            for i in range(max(self.unknown_at - begin, 0), min(self.unknown_at + 4 - begin, count)):
+                buffer[i : i + 1] = b"\xff"
+        return count
+
+    def write(self, data: bytes) -> int:
+        return self._try(self.file.write, data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END and self.seeming > self.size:
+            offset, whence = self.seeming + offset, io.SEEK_SET
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def _try(self, call, data) -> int:
+        try:
+            return call(data)
+        except BaseException as error:  # also Ctrl-C
+            self.error = self.error or error
+            return 0
+
+
+class _Sequential(sf.SoundFile):
+    """A sound file that soundfile does not seek in after each read, which fails where the length is unknown."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class Recording:
+    """An open recording, to be read once, from its beginning to its end.
+
+    Parameters
+    ----------
+    file : binary file that can seek.
+
+    Raises
+    ------
+    SoundError : the file is not a sound file that libsndfile can read.
+    """
+
+    def __init__(self, file) -> None:
+        self._open(_Bytes(file))
+        self.frames: int | None = self._sound.frames if self._sound.frames < 2**62 else None
+        if self._sound.format == "MP3" and not _counts_frames(file):
+            self._open(_Bytes(file, times=MP3_RATIO))  # libsndfile stops at a length that it estimates; this estimate is too long
+            self.frames = None
+        elif self._is_wav() and not self.frames and (at := _open_size(file)):
+            self._open(_Bytes(file, unknown_at=at))
+        self.rate, self.channels = self._sound.samplerate, self._sound.channels
+        self._cut = self._sound.format == "OGG" and any(words in self._sound.extra_info for words in CUT_OGG)
+        if sizes := CUT.search(self._sound.extra_info):
+            declared, actual = (int(n) for n in sizes.groups())
+            unknown = self._is_wav() and any(declared in sizes for sizes in UNKNOWN_SIZES)
+            self._cut = not unknown
+            self.frames = None if unknown else round(self._sound.frames * declared / max(actual, 1))
+
+    def blocks(self, start: int = 0, frames: int = -1) -> Iterator[np.ndarray]:
+        """Yield the samples in blocks, ``(n, channels)`` float32.
+
+        Parameters
+        ----------
+        start : first frame.
+        frames : number of frames; -1: to the end, which is then checked.
+
+        Raises
+        ------
+        SoundError : the recording is truncated or damaged, contains NaN or infinity, or another recording follows.
+        """
+        at, stop = start, start + frames if frames >= 0 else None
+        if start and self.frames is not None and self._sound.format != "MP3" and sf.SoundFile.seekable(self._sound):
+            self._guarded(at, self._sound.seek, start)  # exact, except in MP3
+        else:
+            at = 0
+        while stop is None or at < stop:
+            block = self._guarded(at, self._sound.read, min(BLOCK, (stop or at + BLOCK) - at), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            self._check_finite(block, at)
+            at += len(block)
+            if at > start:
+                yield block[max(start - at, -len(block)) :]
+        if stop is None:
+            self._check_end(at)
+        elif at < stop:
+            raise self._not_whole("truncated", at)
+
+    def _open(self, file: _Bytes) -> None:
+        self._bytes = file
+        try:
+            self._sound = _Sequential(file)
+        except sf.LibsndfileError as error:
+            raise file.error or SoundError(f"unreadable: {error.error_string.strip() or 'no sound found'}") from None
+
+    def _is_wav(self) -> bool:
+        return self._sound.format in ("WAV", "WAVEX")
+
+    def _guarded(self, at: int, call, *arguments, **options):
+        """Return what a method of soundfile returns; frames before `at` are read."""
+        try:
+            result = call(*arguments, **options)
+        except sf.LibsndfileError as error:
+            if self._bytes.error is None:
+                at_end = self._bytes.tell() == self._bytes.size
+                raise self._not_whole("truncated" if at_end else "damaged", at, error.error_string.strip()) from None
+        if self._bytes.error is not None:
+            raise self._bytes.error
+        return result
+
+    def _check_finite(self, block: np.ndarray, at: int) -> None:
+        if not np.isfinite(block).all():
+            frame, channel = np.argwhere(~np.isfinite(block))[0]
+            seconds = (at + frame) / self.rate
+            raise SoundError(f"contains NaN or infinite samples: the first at {seconds:.3f} s in channel {channel + 1}", seconds)
+
+    def _check_end(self, frames: int) -> None:
+        if self._cut:
+            raise self._not_whole("truncated", frames)
+        if self.frames is not None and frames < self.frames:
+            raise self._not_whole("damaged" if self._sound.format == "OGG" else "truncated", frames)
+        rest = self._bytes.file.read(1 << 16)
+        if (self._sound.format == "MP3" and re.match(rb"ID3|\xff[\xe2-\xff]", rest)) or (self._sound.format == "OGG" and b"OggS" in rest):
+            raise SoundError(f"several recordings in one file: the first ends after {frames / self.rate:.2f} s", frames / self.rate)
+
+    def _not_whole(self, kind: str, frames: int, reason: str = "") -> SoundError:
+        seconds = frames / self.rate
+        of = f" of {self.frames} samples ({seconds:.2f} of {self.frames / self.rate:.2f} s)" if (self.frames or 0) > frames else None
+        return SoundError(f"{kind}: {frames}{of or f' samples ({seconds:.2f} s)'} can be read{reason and f' ({reason})'}", seconds)
+
+
+def _counts_frames(file) -> bool:
+    """Return whether an MP3 file begins with a frame that says how many follow."""
+    position, at = file.tell(), 0
+    while file.seek(at) == at and (head := file.read(10))[:3] == b"ID3":
+        at += 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+    file.seek(at)
+    found = re.search(rb"(?:Xing|Info)...(.)", file.read(4096), re.DOTALL)
+    file.seek(position)
+    return bool(found and found[1][0] & 1)
+
+
+def _open_size(file) -> int | None:
+    """Return the offset of the size of a WAV file's samples if it is 0 although samples follow, otherwise None."""
+    position, size, at, found = file.tell(), file.seek(0, io.SEEK_END), 12, None
+    while at + 8 <= size:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if found and not name.strip().isalnum():
+            break
+        if name == b"data" and not length:
+            found = at + 4
+        at += 8 + length + length % 2
+    file.seek(position)
+    return found if at not in (size, size + 1) else None  # other chunks, up to the end: the file is empty
+
+
+@contextmanager
+def opened(source: Path | bytes) -> Iterator[Recording]:
+    """Yield the open recording of a file or of a file's content. Raise SoundError if it is none."""
+    if isinstance(source, bytes):
+        yield Recording(io.BytesIO(source))
+        return
+    try:
+        if not stat.S_ISREG(source.stat().st_mode):
+            raise SoundError(f"unreadable: a {'folder' if source.is_dir() else 'pipe or device'}, not a file")
+        file = open(source, "rb")
+    except OSError as error:
+        raise SoundError(f"unreadable: {error.strerror}") from None
+    with file:
+        yield Recording(file)
+
+
+def survey(source: Path | bytes) -> Survey:
+    """Return what a recording holds, after reading it to its end. Raise SoundError if it is not whole."""
+    frames, peak, integers = 0, 0.0, True
+    with opened(source) as recording:
+        for block in recording.blocks():
+            frames += len(block)
+            peak = max(peak, float(np.abs(block).max()))
+            integers = integers and bool((block == np.rint(block)).all())
+    return Survey(recording.rate, recording.channels, frames, recording.frames, peak, integers)
+
+
+@contextmanager
+def created(path: Path, rate: int, channels: int, subtype: str, format: str) -> Iterator[sf.SoundFile]:
+    """Yield a new sound file to write to. Raise OSError if writing fails, for instance because the disk is full."""
+    with open(path, "wb") as file:
+        through = _Bytes(file)
+        try:
+            with sf.SoundFile(through, "w", rate, channels, subtype, format=format) as writer:
+                yield writer
+        finally:
+            if through.error is not None:
+                raise through.error
