@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to. It is renamed to `target` if the block succeeds and removed if it fails."""
+    """Yield a temporary path to write to. It is renamed to `target` if the block succeeds and removed if it fails.
+
+    Its name ends in .part and is new: it is no other file's, and two processes do not share it.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".part")
+    temporary = target.with_name(f"{target.name[:40]}.{uuid.uuid4().hex}.part")  # the writer makes it, with the permissions of a new file
     try:
         yield temporary
         temporary.replace(target)

@@ -3,10 +3,11 @@
 What is wrong with a recording, and what follows:
 
     whole        The header leaves the length open (a recorder that crashed, an encoder that wrote to a pipe, MP3 that does not count its
-                 frames), or samples exceed full scale. The preparation keeps the recording; its pairs get a gain in any case. The
-                 enhancer warns and goes on; a recording that exceeds full scale gets one gain that brings its peak just below it.
-    not whole    The file is truncated or damaged, contains NaN or infinity, or several recordings. Reading raises `SoundError`. The
-                 preparation leaves the recording out and lists the reason. The enhancer writes nothing and says what to do.
+                 frames), samples exceed full scale, or another recording follows in the file (Ogg or MP3 files that were joined), which
+                 is not read. The preparation keeps the recording; its pairs get a gain in any case. The enhancer warns and goes on; a
+                 recording that exceeds full scale gets one gain that brings its peak just below it.
+    not whole    The file is truncated or damaged, or contains NaN or infinity. Reading raises `SoundError`. The preparation leaves the
+                 recording out and lists the reason. The enhancer writes nothing and says what to do.
     unreadable   The same.
 
 Memory does not grow with the length of a recording.
@@ -34,7 +35,8 @@ BLOCK = 4096  # frames
 UNKNOWN_SIZES = (range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
 # What libsndfile's log says of files that are cut short.
 CUT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-CUT_OGG = ("lacks an end-of-stream bit", "Junk after the last page")
+CUT_OGG = "Junk after the last page"
+OPEN_OGG = "lacks an end-of-stream bit"  # which some encoders never set
 MP3_RATIO = 64  # the largest frame of an MP3 has fewer times the bytes of the smallest
 
 
@@ -53,9 +55,10 @@ class Survey:
     rate: int  # Hz
     channels: int
     frames: int
-    declared: int | None  # frames according to the header; None: it leaves the length open
+    length_open: bool  # the header does not say how many frames there are
     peak: float  # largest absolute sample
     integers: bool  # the samples are integers, stored as floating-point numbers
+    followed: bool  # another recording follows in the file, which is not read
 
     @property
     def gain(self) -> float:
@@ -121,6 +124,9 @@ class _Sequential(sf.SoundFile):
 class Recording:
     """An open recording, to be read once, from its beginning to its end.
 
+    `frames` is their number, as far as it can be known without reading to the end, or None. `length_open` says whether the header leaves
+    it open. `followed` becomes True at the end if another recording follows in the file, which is not read.
+
     Parameters
     ----------
     file : binary file that can seek.
@@ -131,20 +137,22 @@ class Recording:
     """
 
     def __init__(self, file) -> None:
+        self.followed = False
         self._open(_Bytes(file))
-        self.frames: int | None = self._sound.frames if self._sound.frames < 2**62 else None
         if self._sound.format == "MP3" and not _counts_frames(file):
             self._open(_Bytes(file, times=MP3_RATIO))  # libsndfile stops at a length that it estimates; this estimate is too long
             self.frames = None
         elif self._is_wav() and not self.frames and (at := _open_size(file)):
             self._open(_Bytes(file, unknown_at=at))
-        self.rate, self.channels = self._sound.samplerate, self._sound.channels
-        self._cut = self._sound.format == "OGG" and any(words in self._sound.extra_info for words in CUT_OGG)
-        if sizes := CUT.search(self._sound.extra_info):
+        self.rate, self.channels, log = self._sound.samplerate, self._sound.channels, self._sound.extra_info
+        self._cut = CUT_OGG in log and not _another_stream(file)
+        self.length_open = self.frames is None or OPEN_OGG in log
+        if sizes := CUT.search(log):
             declared, actual = (int(n) for n in sizes.groups())
-            unknown = self._is_wav() and any(declared in sizes for sizes in UNKNOWN_SIZES)
-            self._cut = not unknown
-            self.frames = None if unknown else round(self._sound.frames * declared / max(actual, 1))
+            if self._is_wav() and any(declared in sizes for sizes in UNKNOWN_SIZES):
+                self.length_open = True
+            else:
+                self._cut, self.frames = True, round(self._sound.frames * declared / max(actual, 1))
 
     def blocks(self, start: int = 0, frames: int = -1) -> Iterator[np.ndarray]:
         """Yield the samples in blocks, ``(n, channels)`` float32.
@@ -156,7 +164,7 @@ class Recording:
 
         Raises
         ------
-        SoundError : the recording is truncated or damaged, contains NaN or infinity, or another recording follows.
+        SoundError : the recording is truncated or damaged, or contains NaN or infinity.
         """
         at, stop = start, start + frames if frames >= 0 else None
         if start and self.frames is not None and self._sound.format != "MP3" and sf.SoundFile.seekable(self._sound):
@@ -182,6 +190,7 @@ class Recording:
             self._sound = _Sequential(file)
         except sf.LibsndfileError as error:
             raise file.error or SoundError(f"unreadable: {error.error_string.strip() or 'no sound found'}") from None
+        self.frames: int | None = self._sound.frames if self._sound.frames < 2**62 else None
 
     def _is_wav(self) -> bool:
         return self._sound.format in ("WAV", "WAVEX")
@@ -209,9 +218,8 @@ class Recording:
             raise self._not_whole("truncated", frames)
         if self.frames is not None and frames < self.frames:
             raise self._not_whole("damaged" if self._sound.format == "OGG" else "truncated", frames)
-        rest = self._bytes.file.read(1 << 16)
-        if (self._sound.format == "MP3" and re.match(rb"ID3|\xff[\xe2-\xff]", rest)) or (self._sound.format == "OGG" and b"OggS" in rest):
-            raise SoundError(f"several recordings in one file: the first ends after {frames / self.rate:.2f} s", frames / self.rate)
+        self.followed = self._sound.format == "MP3" and bool(re.match(rb"ID3|\xff[\xe2-\xff]", self._bytes.file.read(3)))
+        self.followed |= self._sound.format == "OGG" and _another_stream(self._bytes.file)
 
     def _not_whole(self, kind: str, frames: int, reason: str = "") -> SoundError:
         seconds = frames / self.rate
@@ -228,6 +236,16 @@ def _counts_frames(file) -> bool:
     found = re.search(rb"(?:Xing|Info)...(.)", file.read(4096), re.DOTALL)
     file.seek(position)
     return bool(found and found[1][0] & 1)
+
+
+def _another_stream(file) -> bool:
+    """Return whether a second stream begins in an Ogg file. libsndfile reads the first."""
+    position, end = file.tell(), b""
+    file.seek(4)
+    while (data := file.read(1 << 20)) and not (found := re.search(rb"OggS\0\x02", end + data)):
+        end = data[-5:]
+    file.seek(position)
+    return bool(data and found)
 
 
 def _open_size(file) -> int | None:
@@ -269,7 +287,7 @@ def survey(source: Path | bytes) -> Survey:
             frames += len(block)
             peak = max(peak, float(np.abs(block).max()))
             integers = integers and bool((block == np.rint(block)).all())
-    return Survey(recording.rate, recording.channels, frames, recording.frames, peak, integers)
+    return Survey(recording.rate, recording.channels, frames, recording.length_open, peak, integers, recording.followed)
 
 
 @contextmanager
