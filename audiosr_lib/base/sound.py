@@ -270,13 +270,15 @@ def opened(source: Path | bytes) -> Iterator[Recording]:
         yield Recording(io.BytesIO(source))
         return
     try:
+        if source.is_dir():
+            raise SoundError("unreadable: a folder, not a file")
         if not stat.S_ISREG(source.stat().st_mode):
-            raise SoundError(f"unreadable: a {'folder' if source.is_dir() else 'pipe or device'}, not a file")
-        file = open(source, "rb")
+            raise SoundError("unreadable: a pipe or device. Save the sound to a file first")
+        content = source.open("rb")
     except OSError as error:
         raise SoundError(f"unreadable: {error.strerror}") from None
-    with file:
-        yield Recording(file)
+    with content:
+        yield Recording(content)
 
 
 def survey(source: Path | bytes) -> Survey:

@@ -13,7 +13,7 @@ from audiosr_lib.base import paths
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import StudyError
-from audiosr_lib.inference.chunks import frames_at_22050, super_resolve_file
+from audiosr_lib.inference.chunks import SUBTYPES, super_resolve_file
 from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.inference.systems import load_model
 
@@ -26,13 +26,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="quick", help="use the network of this profile's last run (default: quick)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs (default: CUDA if there is a GPU)")
     parser.add_argument("--half", action="store_true", help="use bfloat16: faster on some processors, adds noise to near-silent bins")
+    parser.add_argument(
+        "--subtype", choices=SUBTYPES, default="PCM_24", help="sample format of the result (default: PCM_24; FLOAT in .wav only)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the result if it exists")
     options = parser.parse_args(arguments)
     try:
         model = load_model(paths.build(options.profile) / "training" / "best.pt", device_for(options.device))
-        frames_at_22050(options.source)
         deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
-            seconds = super_resolve_file(deployed, options.source, options.target, progress=bar.update)
+            seconds = super_resolve_file(
+                deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
+            )
     except StudyError as error:
         print(error, file=sys.stderr)
         return 1
