@@ -31,12 +31,12 @@ from audiosr_lib.base.errors import StudyError
 
 PEAK = 0.999  # of a recording that is brought below full scale
 BLOCK = 4096  # frames
-# Sizes that stand for "unknown" in WAV headers written to a pipe: the largest number, signed or not, or a little less or more.
-UNKNOWN_SIZES = (range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
-# What libsndfile's log says of files that are cut short.
+# Sizes that stand for "unknown" in headers, mostly of files written to a pipe: 0; the largest number, signed or not, or nearly so.
+UNKNOWN_SIZES = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
+# Words of libsndfile's log: of files that are cut short, and of those whose length is open. Some encoders of Ogg never mark the end.
 CUT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 CUT_OGG = "Junk after the last page"
-OPEN_OGG = "lacks an end-of-stream bit"  # which some encoders never set
+OPEN = re.compile("lacks an end-of-stream bit|wasn't closed properly")
 MP3_RATIO = 64  # the largest frame of an MP3 has fewer times the bytes of the smallest
 
 
@@ -75,11 +75,12 @@ class _Bytes:
     ----------
     file : binary file that can seek.
     times : the file seems to be so many times as long; reading on still ends where it ends.
-    unknown_at : offset of four bytes that are read as 0xFFFFFFFF; None: all are read as they are.
+    at : offset of the bytes that `patch` replaces.
+    patch : bytes to read there.
     """
 
-    def __init__(self, file, times: int = 1, unknown_at: int | None = None) -> None:
-        self.file, self.unknown_at, self.error = file, unknown_at, None
+    def __init__(self, file, times: int = 1, at: int = 0, patch: bytes = b"") -> None:
+        self.file, self.at, self.patch, self.error = file, at, patch, None
         self.size = file.seek(0, io.SEEK_END)
         self.seeming = self.size * times
         file.seek(0)
@@ -90,18 +91,16 @@ class _Bytes:
             buffer[:] = bytes(len(buffer))
             return len(buffer)
         count = self._try(self.file.readinto, buffer)
-        if self.unknown_at is not None:
-            for i in range(max(self.unknown_at - begin, 0), min(self.unknown_at + 4 - begin, count)):
-                buffer[i : i + 1] = b"\xff"
+        for i in range(max(self.at - begin, 0), min(self.at + len(self.patch) - begin, count)):
+            buffer[i : i + 1] = self.patch[begin + i - self.at :][:1]
         return count
 
     def write(self, data: bytes) -> int:
         return self._try(self.file.write, data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END and self.seeming > self.size:
-            offset, whence = self.seeming + offset, io.SEEK_SET
-        return self.file.seek(offset, whence)
+        offset += {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self.seeming}[whence]
+        return self.file.seek(offset) if offset >= 0 else self.tell()
 
     def tell(self) -> int:
         return self.file.tell()
@@ -139,17 +138,19 @@ class Recording:
     def __init__(self, file) -> None:
         self.followed = False
         self._open(_Bytes(file))
-        if self._sound.format == "MP3" and not _counts_frames(file):
+        if self._sound.subtype.startswith("MPEG") and not _counts_frames(file):
             self._open(_Bytes(file, times=MP3_RATIO))  # libsndfile stops at a length that it estimates; this estimate is too long
             self.frames = None
-        elif self._is_wav() and not self.frames and (at := _open_size(file)):
-            self._open(_Bytes(file, unknown_at=at))
+        elif self._sound.format in ("WAV", "WAVEX") and not self.frames and (at := _open_size(file)):
+            self._open(_Bytes(file, at=at, patch=b"\xff\xff\xff\xff"))
+        elif self._sound.format == "RF64" and not self.frames:
+            self._open(_Bytes(file, patch=b"RIFF"))  # without the field of 64 bits, which is empty
         self.rate, self.channels, log = self._sound.samplerate, self._sound.channels, self._sound.extra_info
         self._cut = CUT_OGG in log and not _another_stream(file)
-        self.length_open = self.frames is None or OPEN_OGG in log
+        self.length_open = self.frames is None or bool(OPEN.search(log))
         if sizes := CUT.search(log):
             declared, actual = (int(n) for n in sizes.groups())
-            if self._is_wav() and any(declared in sizes for sizes in UNKNOWN_SIZES):
+            if any(declared in sizes for sizes in UNKNOWN_SIZES):
                 self.length_open = True
             else:
                 self._cut, self.frames = True, round(self._sound.frames * declared / max(actual, 1))
@@ -186,14 +187,13 @@ class Recording:
 
     def _open(self, file: _Bytes) -> None:
         self._bytes = file
+        if not file.size:
+            raise SoundError("unreadable: the file is empty")
         try:
             self._sound = _Sequential(file)
         except sf.LibsndfileError as error:
-            raise file.error or SoundError(f"unreadable: {error.error_string.strip() or 'no sound found'}") from None
+            raise file.error or SoundError(f"unreadable: {_text(error) or 'no sound found'}") from None
         self.frames: int | None = self._sound.frames if self._sound.frames < 2**62 else None
-
-    def _is_wav(self) -> bool:
-        return self._sound.format in ("WAV", "WAVEX")
 
     def _guarded(self, at: int, call, *arguments, **options):
         """Return what a method of soundfile returns; frames before `at` are read."""
@@ -202,7 +202,7 @@ class Recording:
         except sf.LibsndfileError as error:
             if self._bytes.error is None:
                 at_end = self._bytes.tell() == self._bytes.size
-                raise self._not_whole("truncated" if at_end else "damaged", at, error.error_string.strip()) from None
+                raise self._not_whole("truncated" if at_end else "damaged", at, _text(error)) from None
         if self._bytes.error is not None:
             raise self._bytes.error
         return result
@@ -225,6 +225,10 @@ class Recording:
         seconds = frames / self.rate
         of = f" of {self.frames} samples ({seconds:.2f} of {self.frames / self.rate:.2f} s)" if (self.frames or 0) > frames else None
         return SoundError(f"{kind}: {frames}{of or f' samples ({seconds:.2f} s)'} can be read{reason and f' ({reason})'}", seconds)
+
+
+def _text(error: sf.LibsndfileError) -> str:
+    return error.error_string.strip().removeprefix("Error : ").rstrip(".")
 
 
 def _counts_frames(file) -> bool:

@@ -166,7 +166,7 @@ def _checked_source(source: Path) -> sound.Survey:
         if sound_until:
             advice = f". To keep the sound before that: {convert.replace(' -ar', f' -t {sound_until} -ar')}"
         else:
-            advice = f". If it is a recording, convert it: {convert}" if source.is_file() else ""
+            advice = f". If it is a recording, convert it: {convert}" if source.is_file() and source.stat().st_size else ""
         raise SoundError(f"{source}: {error}{advice}") from None
     if not about.frames:
         raise SoundError(f"{source} is empty: give a recording with at least one sample")
