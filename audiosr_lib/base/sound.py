@@ -37,6 +37,7 @@ UNKNOWN_SIZES = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0
 CUT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 CUT_OGG = "Junk after the last page"
 OPEN = re.compile("lacks an end-of-stream bit|wasn't closed properly")
+LARGEST_REST = 1 << 12  # bytes after the last chunk of a WAV file that may be anything but samples
 MP3_RATIO = 64  # the largest frame of an MP3 has fewer times the bytes of the smallest
 
 
@@ -141,7 +142,7 @@ class Recording:
         if self._sound.subtype.startswith("MPEG") and not _counts_frames(file):
             self._open(_Bytes(file, times=MP3_RATIO))  # libsndfile stops at a length that it estimates; this estimate is too long
             self.frames = None
-        elif self._sound.format in ("WAV", "WAVEX") and not self.frames and (at := _open_size(file)):
+        elif self._sound.format in ("WAV", "WAVEX") and (at := _open_size(file)):
             self._open(_Bytes(file, at=at, patch=b"\xff\xff\xff\xff"))
         elif self._sound.format == "RF64" and not self.frames:
             self._open(_Bytes(file, patch=b"RIFF"))  # without the field of 64 bits, which is empty
@@ -253,18 +254,24 @@ def _another_stream(file) -> bool:
 
 
 def _open_size(file) -> int | None:
-    """Return the offset of the size of a WAV file's samples if it is 0 although samples follow, otherwise None."""
-    position, size, at, found = file.tell(), file.seek(0, io.SEEK_END), 12, None
+    """Return the offset of the size of a WAV file's samples if more samples follow than it says, otherwise None.
+
+    A recorder that crashes leaves the size 0, or as it was some time before. What follows the samples are then no chunks.
+    """
+    position, size, at, found, said = file.tell(), file.seek(0, io.SEEK_END), 12, None, 0
     while at + 8 <= size:
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
         if found and not name.strip().isalnum():
             break
-        if name == b"data" and not length:
-            found = at + 4
+        if name == b"data" and not found:
+            found, said = at + 4, length
         at += 8 + length + length % 2
+    file.seek(min(at, size))
+    tag = file.read(8).startswith((b"ID3", b"TAG", b"APETAGEX"))
     file.seek(position)
-    return found if at not in (size, size + 1) else None  # other chunks, up to the end: the file is empty
+    follow = size - at > LARGEST_REST if said else at not in (size, size + 1)
+    return found if follow and not tag else None
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def _checked_source(source: Path) -> sound.Survey:
         raise SoundError(f"{source} has a sample rate of {about.rate} Hz, not {SR_LOW} Hz. Convert it: {convert}")
     said = []
     if about.length_open:
-        said.append(f"its header does not say how long it is; {about.frames / about.rate:.2f} s were read, up to the end of the file")
+        said.append(f"its header lacks its length, or has a wrong one; {about.frames / about.rate:.2f} s were read, up to the end of the file")
     if about.followed:
         said.append(f"another recording follows after {about.frames / about.rate:.2f} s and is not read. To join both: {convert}")
     if about.gain != 1:
