@@ -35,8 +35,8 @@ BLOCK = 4096  # frames
 UNKNOWN_SIZES = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
 # Words of libsndfile's log: of files that are cut short, and of those whose length is open. Some encoders of Ogg never mark the end.
 CUT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-CUT_OGG = "Junk after the last page"
 OPEN = re.compile("lacks an end-of-stream bit|wasn't closed properly")
+FIRST_BYTES = {"OGG": b"OggS\0\x02", "FLAC": b"fLaC\0\0\0\x22"}
 LARGEST_REST = 1 << 12  # bytes after the last chunk of a WAV file that may be anything but samples
 MP3_RATIO = 64  # the largest frame of an MP3 has fewer times the bytes of the smallest
 
@@ -147,7 +147,7 @@ class Recording:
         elif self._sound.format == "RF64" and not self.frames:
             self._open(_Bytes(file, patch=b"RIFF"))  # without the field of 64 bits, which is empty
         self.rate, self.channels, log = self._sound.samplerate, self._sound.channels, self._sound.extra_info
-        self._cut = CUT_OGG in log and not _another_stream(file)
+        self._cut = self._sound.format == "OGG" and _ends_within_a_page(file)
         self.length_open = self.frames is None or bool(OPEN.search(log))
         if sizes := CUT.search(log):
             declared, actual = (int(n) for n in sizes.groups())
@@ -168,22 +168,22 @@ class Recording:
         ------
         SoundError : the recording is truncated or damaged, or contains NaN or infinity.
         """
-        at, stop = start, start + frames if frames >= 0 else None
+        at, stop = start, start + frames if frames >= 0 else self.frames  # not beyond it, where a decoder may fail on a tag
         if start and self.frames is not None and self._sound.format != "MP3" and sf.SoundFile.seekable(self._sound):
             self._guarded(at, self._sound.seek, start)  # exact, except in MP3
         else:
             at = 0
         while stop is None or at < stop:
-            block = self._guarded(at, self._sound.read, min(BLOCK, (stop or at + BLOCK) - at), dtype="float32", always_2d=True)
+            block = self._guarded(at, self._sound.read, min(BLOCK, stop - at if stop is not None else BLOCK), dtype="float32", always_2d=True)
             if not len(block):
                 break
             self._check_finite(block, at)
             at += len(block)
             if at > start:
                 yield block[max(start - at, -len(block)) :]
-        if stop is None:
+        if frames < 0:
             self._check_end(at)
-        elif at < stop:
+        elif at < start + frames:
             raise self._not_whole("truncated", at)
 
     def _open(self, file: _Bytes) -> None:
@@ -220,7 +220,7 @@ class Recording:
         if self.frames is not None and frames < self.frames:
             raise self._not_whole("damaged" if self._sound.format == "OGG" else "truncated", frames)
         self.followed = self._sound.format == "MP3" and bool(re.match(rb"ID3|\xff[\xe2-\xff]", self._bytes.file.read(3)))
-        self.followed |= self._sound.format == "OGG" and _another_stream(self._bytes.file)
+        self.followed |= self._sound.format in FIRST_BYTES and _holds(self._bytes.file, FIRST_BYTES[self._sound.format])
 
     def _not_whole(self, kind: str, frames: int, reason: str = "") -> SoundError:
         seconds = frames / self.rate
@@ -243,14 +243,24 @@ def _counts_frames(file) -> bool:
     return bool(found and found[1][0] & 1)
 
 
-def _another_stream(file) -> bool:
-    """Return whether a second stream begins in an Ogg file. libsndfile reads the first."""
-    position, end = file.tell(), b""
-    file.seek(4)
-    while (data := file.read(1 << 20)) and not (found := re.search(rb"OggS\0\x02", end + data)):
-        end = data[-5:]
+def _ends_within_a_page(file) -> bool:
+    """Return whether the last page of an Ogg file is incomplete."""
+    position = file.tell()
+    file.seek(max(file.seek(0, io.SEEK_END) - (1 << 16), 0))  # a page has fewer bytes
+    tail = file.read()
     file.seek(position)
-    return bool(data and found)
+    page = tail[tail.rfind(b"OggS") :]
+    return len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _holds(file, wanted: bytes) -> bool:
+    """Return whether some bytes occur in a file, other than at its beginning."""
+    position, end = file.tell(), b""
+    file.seek(1)
+    while (data := file.read(1 << 16)) and not (found := wanted in end + data):
+        end = data[1 - len(wanted) :]
+    file.seek(position)
+    return bool(data) and found
 
 
 def _open_size(file) -> int | None:
