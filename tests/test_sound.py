@@ -129,7 +129,7 @@ def test_the_gain_of_what_exceeds_full_scale(scale, gain):
 @pytest.mark.parametrize("data", [b"", b"no sound", b"\0" * 5000, b"RIFF\0\0\0\0WAVE", b"fLaC", b"\0\0\0\x20ftypM4A " + bytes(3000)])
 def test_what_is_no_sound_is_unreadable(data, tmp_path):
     (tmp_path / "x.wav").write_bytes(data)
-    with pytest.raises(SoundError, match="^unreadable: .*[^.]$"):
+    with pytest.raises(SoundError, match=r"^unreadable: .*[^.]$"):
         sound.survey(tmp_path / "x.wav")
 
 

@@ -174,7 +174,8 @@ class Recording:
         else:
             at = 0
         while stop is None or at < stop:
-            block = self._guarded(at, self._sound.read, min(BLOCK, stop - at if stop is not None else BLOCK), dtype="float32", always_2d=True)
+            wanted = BLOCK if stop is None else min(BLOCK, stop - at)
+            block = self._guarded(at, self._sound.read, wanted, dtype="float32", always_2d=True)
             if not len(block):
                 break
             self._check_finite(block, at)

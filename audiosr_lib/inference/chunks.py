@@ -172,11 +172,11 @@ def _checked_source(source: Path) -> sound.Survey:
         raise SoundError(f"{source} is empty: give a recording with at least one sample")
     if about.rate != SR_LOW:
         raise SoundError(f"{source} has a sample rate of {about.rate} Hz, not {SR_LOW} Hz. Convert it: {convert}")
-    said = []
+    said, seconds = [], about.frames / about.rate
     if about.length_open:
-        said.append(f"its header lacks its length, or has a wrong one; {about.frames / about.rate:.2f} s were read, up to the end of the file")
+        said.append(f"its header lacks its length, or has a wrong one; {seconds:.2f} s were read, up to the end of the file")
     if about.followed:
-        said.append(f"another recording follows after {about.frames / about.rate:.2f} s and is not read. To join both: {convert}")
+        said.append(f"another recording follows after {seconds:.2f} s and is not read. To join both: {convert}")
     if about.gain != 1:
         kind = "it holds integers as floating-point numbers" if about.integers else "it exceeds full scale"
         said.append(f"{kind} (peak {about.peak:.6g}); all of it gets a gain of {20 * np.log10(about.gain):.2f} dB")
