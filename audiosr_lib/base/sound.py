@@ -101,14 +101,16 @@ class _Bytes:
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         offset += {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self.seeming}[whence]
-        return self.file.seek(offset) if offset >= 0 else self.tell()
+        if offset >= 0 and self.error is None:
+            self._try(self.file.seek, offset)
+        return self.tell()
 
     def tell(self) -> int:
         return self.file.tell()
 
-    def _try(self, call, data) -> int:
+    def _try(self, call, argument) -> int:
         try:
-            return call(data)
+            return call(argument)
         except BaseException as error:  # also Ctrl-C
             self.error = self.error or error
             return 0
