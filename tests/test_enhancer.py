@@ -52,6 +52,14 @@ class Constant(NoNetwork):
         return x + 0.05
 
 
+class Edges(NoNetwork):
+    """A network that adds a constant, and another at the edges of what it sees."""
+
+    def __call__(self, x, first, total):
+        place = first + torch.arange(x.shape[-1])
+        return x + 0.05 + 0.5 * ((place < 1200) | (place >= total - 1200))
+
+
 @pytest.fixture(scope="module")
 def untrained():
     network = loop.new_model(0).eval()
@@ -336,7 +344,7 @@ SILENT = 2.0**-15  # -90 dBFS, one step of 16 bits: no ear and no 16-bit player 
 @pytest.mark.parametrize("length", [1, 100, 5000, SR_LOW // 2])
 def test_silence_stays_silence(deployed, tmp_path, length):
     sf.write(tmp_path / "low.wav", np.zeros(length), SR_LOW)
-    for network in (deployed, Constant()):
+    for network in (deployed, Constant(), Edges()):
         chunks.super_resolve_file(network, tmp_path / "low.wav", tmp_path / "high.wav", 0.2, subtype="FLOAT", force=True)
         made, _ = sf.read(tmp_path / "high.wav")
         assert len(made) == 2 * length and np.abs(made).max() < SILENT
