@@ -46,11 +46,15 @@ def largest_difference(source: Path, target: Path) -> float:
     total = sf.info(target).frames
     length = min(round(CHECKED_SECONDS * SR_HIGH), total) // HALVINGS * HALVINGS
     begin = (total - length) // 2 // HALVINGS * HALVINGS
-    first, last = max(begin - chunks.CONTEXT, 0), min(begin + length + chunks.CONTEXT, total)
+    # a second more in front, in which the filter of the addition forgets where it started
+    first, last = max(begin - chunks.CONTEXT - SR_HIGH // HALVINGS * HALVINGS, 0), min(begin + length + chunks.CONTEXT, total)
     low, _ = sf.read(source, start=first // 2, stop=last // 2, dtype="float32")
     exact = Deployed(floors.used_unet().double(), torch.float64)
     x = torch.from_numpy(resampling.interpolate(low)).double()[None, None]
-    expected = exact(x, first, total)[0, 0, begin - first : begin - first + length].numpy().clip(-1, 1)
+    silence = 2 * chunks.CONTEXT  # in front of the recording, and half of it behind
+    added = (exact(x, silence + first, silence + total + chunks.CONTEXT) - x)[0, 0, chunks.CONTEXT :].numpy()
+    expected = x[0, 0, chunks.CONTEXT :].numpy() + chunks.Addition(total)(added[:, None], first + chunks.CONTEXT)[:, 0]
+    expected = expected[begin - first - chunks.CONTEXT :][:length].clip(-1, 1)
     made, _ = sf.read(target, start=begin, stop=begin + length)
     return float(np.abs(made - expected).max())
 

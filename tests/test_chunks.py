@@ -4,12 +4,13 @@ import copy
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile as sf
 import torch
 
 from audiosr_lib import metrics, resampling
 from audiosr_lib.base.constants import SR_HIGH, SR_LOW
-from audiosr_lib.inference import chunks, cli
+from audiosr_lib.inference import chunks
 from audiosr_lib.inference.deployed import Deployed, upsample_part
 from audiosr_lib.training import loop
 
@@ -131,6 +132,7 @@ def test_half_precision_errs_far_below_the_sound(model, deployed):
 # --- files ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*exceeded full scale")  # which this network's corrections do
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_a_file_is_the_whole_system_on_every_channel(model, deployed, tmp_path, suffix):
     low = 0.3 * np.random.default_rng(3).standard_normal((2, SR_LOW)).clip(-1, 1)
@@ -140,22 +142,20 @@ def test_a_file_is_the_whole_system_on_every_channel(model, deployed, tmp_path, 
     made, sr = sf.read(tmp_path / f"high{suffix}")
     assert (sr, made.shape, seconds, sum(told)) == (SR_HIGH, (2 * SR_LOW, 2), 1.0, 2 * SR_LOW)
     for channel, signal in enumerate(low):
-        expected = whole(model, resampling.interpolate(signal.astype(np.float32)))
-        assert np.abs(made[:, channel] - expected.clip(-1, 1)).max() < 1e-4
+        expected = with_silences(model, signal.astype(np.float32)).clip(-1, 1)
+        assert np.abs(made[:, channel] - expected).max() < 1e-4
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_files_that_cannot_be_done_say_what_to_do(deployed, tmp_path, capsys):
-    sf.write(tmp_path / "cd.wav", np.zeros(1000), SR_HIGH)
-    sf.write(tmp_path / "empty.wav", np.zeros(0), SR_LOW)
-    (tmp_path / "text.wav").write_text("no sound")
-    refusals = {"cd": "has 44100 Hz", "empty": "is empty", "text": "cannot be read", "none": "cannot be read"}
-    for source, target, said in [(f"{s}.wav", "out.wav", said) for s, said in refusals.items()] + [("cd.wav", "out.mp3", ".wav or .flac")]:
-        with pytest.raises(chunks.InputError, match=said):
-            chunks.super_resolve_file(deployed, tmp_path / source, tmp_path / target)
-    assert not list(tmp_path.glob("out*"))
-    assert cli.main([str(tmp_path / "cd.wav"), str(tmp_path / "out.wav"), "--profile", "smoke"]) == 1
-    assert "08_unet_training" in capsys.readouterr().err  # there is no network yet
+def with_silences(model, low: np.ndarray) -> np.ndarray:
+    """What a file must hold, computed in one piece: the network sees silence on both sides, and what it adds is filtered and faded."""
+    before, length = 2 * chunks.CONTEXT, 2 * len(low)
+    x = resampling.interpolate(np.pad(low, (before // 2, chunks.CONTEXT // 2)))
+    added = (whole(model, x) - x)[chunks.CONTEXT :]
+    sos = scipy.signal.butter(2, 20, "highpass", fs=SR_HIGH, output="sos")
+    filtered, _ = scipy.signal.sosfilt(sos, added, zi=scipy.signal.sosfilt_zi(sos) * added[0])
+    ramp = (np.arange(length) + 1) / 441
+    return x[before:][:length] + filtered[before - chunks.CONTEXT :][:length] * np.minimum(ramp, ramp[::-1]).clip(0, 1)
 
 
 def test_a_failure_leaves_no_half_made_file(deployed, tmp_path, monkeypatch):

@@ -202,6 +202,16 @@ def test_aside_leaves_the_old_file_if_writing_fails(home):
     assert [p.name for p in home.iterdir()] == ["a.json"]
 
 
+def test_two_writers_of_one_file_do_not_meet(home):
+    (home / "a.json.part").write_text("somebody's")
+    with files.atomic_write(home / "a.json") as one, files.atomic_write(home / "a.json") as two:
+        one.write_text("one")
+        two.write_text("two")
+    assert (home / "a.json").read_text() == "one"  # the last to be complete
+    assert sorted(p.name for p in home.iterdir()) == ["a.json", "a.json.part"]
+    files.write_text(home / f"{'n' * 250}.md", "long")  # the temporary name is not longer than a system allows
+
+
 def test_sha256_is_hashlibs(home):
     (home / "a").write_bytes(CONTENT)
     assert files.sha256_of(home / "a") == SHA

@@ -6,6 +6,7 @@ where it has energy, is exact to about 1e-4).
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import soundfile as sf
 from helpers import SR, write_speaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sounds import NOT_WHOLE, OPEN, mp3_without_count
 
 from audiosr_lib import resampling, signals
 from audiosr_lib.base import files, paths
@@ -157,10 +159,10 @@ def bad_files(folder: Path) -> dict[str, str]:
         "inf": "contains NaN or infinite samples",
         "short": "shorter than 0.5 s: 0.40 s",
         "lowpassed": "not full-band: 1",
-        "corrupt": "unreadable: Format not recognised.",
-        "empty": "unreadable: ",
+        "corrupt": "unreadable: Format not recognised",
+        "empty": "unreadable: the file is empty",
         "cut.wav": "truncated: ",
-        "cut.flac": ("truncated: ", "unreadable: "),
+        "cut.flac": "truncated: ",
     }
 
 
@@ -242,6 +244,58 @@ def test_long_recordings_are_cut_into_pieces(tmp_path, home, monkeypatch):
         if "story" in u.name:
             pieces.append(split.read(i)[1] / 10 ** (float(rows[u.name]["gain_db"]) / 20))
     np.testing.assert_allclose(np.concatenate(pieces), x, atol=2e-3)  # end to end, nothing lost
+
+
+def rows_of(path: Path, max_seconds: float) -> list[dict]:
+    """The results of a recording's tasks."""
+    keep = replace(KEEP, max_seconds=max_seconds, min_bandwidth_hz=0, min_seconds=0, min_rms_db=-100)
+    return [preparation.process(task, keep) for task in preparation.tasks_of([corpora.Recording(path, path.name, "ann", "test")], keep)]
+
+
+@pytest.mark.parametrize("max_seconds", [60, 1])
+@pytest.mark.parametrize("name", OPEN)
+def test_whole_recordings_of_open_length_are_kept_whole(tmp_path, name, max_seconds):
+    x = signals.synthetic_speech(2.5, SR, np.random.default_rng(4))
+    (tmp_path / name).write_bytes(OPEN[name](x, SR))
+    rows = rows_of(tmp_path / name, max_seconds)
+    assert [row.get("reason") for row, _, _ in rows] == [None] * (1 if max_seconds > 2.5 else 3)
+    assert sum(row["length"] for row, _, _ in rows) == round(2.5 * SR)
+
+
+@pytest.mark.parametrize("loud_first", [True, False])
+@pytest.mark.parametrize("max_seconds", [60, 1])
+def test_mp3_of_estimated_length_is_kept_whole(tmp_path, max_seconds, loud_first):
+    """A corpus of such files lost most of one, and left out another as truncated."""
+    x = signals.synthetic_speech(5, SR, np.random.default_rng(4))
+    x *= 10 ** (np.linspace(0, -2.5, len(x)))
+    x = x if loud_first else x[::-1]
+    (tmp_path / "vbr.mp3").write_bytes(mp3_without_count(x, SR))
+    assert abs(sf.info(tmp_path / "vbr.mp3").frames - len(x)) > SR / 2  # the estimate is wrong
+    rows = rows_of(tmp_path / "vbr.mp3", max_seconds)
+    assert [row.get("reason") for row, _, _ in rows] == [None] * (1 if max_seconds > 6 else 6)
+    assert 0 <= sum(row["length"] for row, _, _ in rows) - len(x) < 3 * 1152  # whole frames, and the delay of the encoder
+
+
+@pytest.mark.parametrize("max_seconds", [60, 1])
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_what_is_not_whole_is_left_out_as_one(tmp_path, name, max_seconds):
+    maker, said = NOT_WHOLE[name]
+    (tmp_path / name).write_bytes(maker(signals.synthetic_speech(2.5, SR, np.random.default_rng(4)), SR))
+    ((row, x, y),) = rows_of(tmp_path / name, max_seconds)  # no pieces of it
+    assert row["reason"].startswith(f"{said}: ") and row["name"] == name and x is None and y is None
+
+
+def test_a_long_recording_with_one_bad_sample_fills_no_memory(tmp_path, monkeypatch):
+    """Its samples are not collected: the fault is found before."""
+    x = signals.synthetic_speech(3, SR, np.random.default_rng(4))
+    x[-1] = np.nan
+    sf.write(tmp_path / "long.wav", x, SR, subtype="FLOAT")
+    read = []
+    blocks = preparation.sound.Recording.blocks
+    monkeypatch.setattr(preparation.sound.Recording, "blocks", lambda self, *a: read.append(a) or blocks(self, *a))
+    ((row, _, _),) = rows_of(tmp_path / "long.wav", 1)
+    assert row["reason"].startswith("contains NaN or infinite samples: the first at 3.000 s")
+    assert read == [(), ()]  # two surveys, no collection
 
 
 def test_a_split_without_recordings_is_refused(tmp_path, home):

@@ -1,4 +1,5 @@
-"""Modules that every subpackage may import: constants, labels, errors, the device, paths, files, profiles, provenance, the notebook kernel.
+"""Modules that every subpackage may import: constants, labels, errors, the device, paths, files, sound files,
+profiles, provenance, the notebook kernel.
 
 They import only each other and nothing else of the library.
 """

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +26,19 @@ class DamagedFile(StudyError):
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to. It is renamed to `target` if the block succeeds and removed if it fails."""
+    """Yield a temporary path to write to. It is renamed to `target` if the block succeeds and removed if it fails.
+
+    Its name ends in .part and is new, so no other file has it. An OSError of the block names the target.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".part")
+    temporary = target.with_name(f"{target.name[:40]}.{uuid.uuid4().hex}.part")  # the writer makes it, with the permissions of a new file
     try:
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(target)  # for the message
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -28,12 +27,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 from tqdm import tqdm
 
 from audiosr_lib import resampling, signals, spectral
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import files, paths, sound
 from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.sound import SoundError
 from audiosr_lib.data import corpora, fetching
 from audiosr_lib.data.corpora import Corpus, CorpusError, Recording
 from audiosr_lib.data.download import require_space
@@ -75,20 +74,16 @@ def read_mono(data: bytes, keep: Keep, start: int = 0, frames: int = -1) -> tupl
     Rejected : the recording is unreadable, truncated, not finite, too short or silent, or its sample rate is too low.
     """
     try:
-        with sf.SoundFile(io.BytesIO(data)) as f:
-            sr, channels, promised = f.samplerate, f.channels, f.frames - start if frames < 0 else frames
-            truncated = "should be" in f.extra_info and f.format == "WAV"  # the header promises more bytes than there are
+        with sound.opened(data) as recording:
+            sr, channels = recording.rate, recording.channels
             if sr < keep.min_sample_rate:
                 raise Rejected(f"sample rate {sr} Hz is below {keep.min_sample_rate} Hz")
-            f.seek(start)
-            audio = f.read(frames, dtype="float32", always_2d=True)
-    except sf.LibsndfileError as error:
-        raise Rejected(f"unreadable: {str(error).rpartition(': ')[2].strip()}") from error
-    if truncated or len(audio) < promised:
-        raise Rejected(f"truncated: {len(audio)} of {promised if not truncated else 'more'} samples")
-    if not np.isfinite(audio).all():
-        raise Rejected("contains NaN or infinite samples")
-    mono = audio.mean(axis=1)
+            if frames < 0 and (recording.frames or 0) - start > round(keep.max_seconds * sr):
+                sound.survey(data)  # `tasks_of` cuts whole ones: this one has a fault, to be found before its samples fill the memory
+            blocks = list(recording.blocks(start, frames))
+    except SoundError as error:
+        raise Rejected(str(error)) from error
+    mono = np.concatenate([block.mean(axis=1) for block in blocks]) if blocks else np.zeros(0, dtype=np.float32)
     if len(mono) < keep.min_seconds * sr:
         raise Rejected(f"shorter than {keep.min_seconds} s: {len(mono) / sr:.2f} s")
     level = float(signals.db(signals.rms(mono)))
@@ -129,13 +124,15 @@ def process(task: Recording, keep: Keep) -> tuple[dict, np.ndarray | None, np.nd
 
 
 def tasks_of(recordings: list[Recording], keep: Keep) -> list[Recording]:
-    """Return the recordings, those longer than `keep.max_seconds` cut into pieces."""
+    """Return the recordings, those that are whole and longer than `keep.max_seconds` cut into pieces."""
     tasks = []
     for r in recordings:
         try:
-            info = sf.info(str(r.path))
-            piece, total = round(keep.max_seconds * info.samplerate), info.frames
-        except sf.LibsndfileError:
+            with sound.opened(r.path) as recording:
+                piece, total = round(keep.max_seconds * recording.rate), recording.frames
+            if total is None or total > piece:
+                total = sound.survey(r.path).frames
+        except SoundError:
             piece, total = 1, 0  # `process` gives the reason
         for i, start in enumerate(range(0, max(total, 1), piece)):
             name = f"{r.name}#{i:03d}" if total > piece else r.name

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from audiosr_lib.base import checkpoints
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
-from audiosr_lib.base.errors import StudyError
-from audiosr_lib.inference.chunks import frames_at_22050, super_resolve_file
+from audiosr_lib.base.errors import run_command
+from audiosr_lib.base.profiles import PROFILES
+from audiosr_lib.inference.chunks import SUBTYPES, super_resolve_file
 from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.inference.systems import load_model
 
@@ -23,21 +24,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="audiosr", description="Bring a recording at 22.05 kHz to 44.1 kHz.")
     parser.add_argument("source", type=Path, help="a recording at 22.05 kHz")
     parser.add_argument("target", type=Path, help="the result, .wav or .flac")
-    parser.add_argument("--profile", default="quick", help="use the network of this profile's last run (default: quick)")
+    parser.add_argument(
+        "--profile", choices=list(PROFILES), default="quick", help="use the network that this profile trained last (default: quick)"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs (default: CUDA if there is a GPU)")
     parser.add_argument("--half", action="store_true", help="use bfloat16: faster on some processors, adds noise to near-silent bins")
+    parser.add_argument(
+        "--subtype", choices=SUBTYPES, default="PCM_24", help="sample format of the result (default: PCM_24; FLOAT in .wav only)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the result if it exists")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         model = load_model(checkpoints.network(options.profile), device_for(options.device))
-        frames_at_22050(options.source)
         deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
-            seconds = super_resolve_file(deployed, options.source, options.target, progress=bar.update)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")
-    return 0
+            seconds = super_resolve_file(
+                deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
+            )
+        print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")
+        return 0
+
+    return run_command(work, debug=options.debug, kept=lambda: "Nothing was written.")
 
 
 if __name__ == "__main__":
