@@ -35,7 +35,10 @@ def summary(corpus: str) -> dict:
     """Return corpus.json of a prepared corpus: hash, and speakers, counts and seconds by split. Raises NotPrepared if there is none."""
     file = paths.prepared(corpus) / "corpus.json"
     if not file.exists():
-        how = f"Run notebook 07_data_preparation or the command ./run_all.sh --corpus {corpus} --only 07, then try again."
+        name = "FOLDER" if corpus.startswith("folder-") else corpus
+        how = f"Run notebook 07_data_preparation or the command ./run_all.sh --corpus {name} --only 07, then try again."
+        if name == "FOLDER":
+            how += " FOLDER is the path of your recordings."
         if corpora.splits_of(corpora.registry().get(corpus, {})) != corpora.SPLITS:
             how = "It is used only for testing, in notebook 11: ./run_all.sh --only 11 fetches and prepares it."
         raise NotPrepared(f"the corpus {corpus!r} is not prepared on this machine. {how}")
