@@ -46,8 +46,9 @@ def draw_folder(folder: Path, seed: int) -> str:
     kinds, level = rng.choice(KINDS, rng.integers(1, 4), replace=False), rng.choice(LEVELS)
     offset, odd_names = float(rng.choice([0, 0, 0.02, -0.2])), bool(rng.integers(2))
     shortest, per_speaker, speakers = float(rng.choice([1.0, 1.2, 2.0])), int(rng.integers(1, 5)), int(rng.integers(3, 7))
+    padding = float(rng.choice([0, 0, 0.7]))  # seconds of zeros before and after
     for s in range(speakers):
-        where = folder / (f"{s}$x|_ é$" if odd_names else f"speaker{s}")
+        where = folder / (f"{s}$x|_ \\é^$" if odd_names else f"speaker{s}")
         where.mkdir(parents=True)
         for r in range(per_speaker + s % 2):
             sr, channels = int(rng.choice([44100, 48000, 96000])), int(rng.integers(1, 3))
@@ -57,10 +58,11 @@ def draw_folder(folder: Path, seed: int) -> str:
             rms_db = {"quiet": -55, "middle": -26}.get(str(level), -10)
             gain = 10 ** (rms_db / 20) if level in ("quiet", "middle") else {"loud": 1, "clipped": 3}[str(level)] / np.abs(mono).max()
             mono = gain * mono + offset * (1 if level != "quiet" else 0.01)
+            mono = np.pad(mono, round(padding * sr))
             both = np.stack([mono, rng.uniform(0.3, 1) * np.roll(mono, 7)], axis=1)[:, :channels]
             sf.write(where / f"{'_$r$' if odd_names else ''}u{r}.{suffix}", np.clip(both, -1, 1 - 2**-15), sr, subtype=subtype)
     about = f"{speakers} speakers, {per_speaker} recordings or more each of {shortest} s or more, {level}, {'+'.join(sorted(kinds))}"
-    return about + (f", offset {offset}" if offset else "") + (", odd names" if odd_names else "")
+    return about + (f", offset {offset}" if offset else "") + (", padded" if padding else "") + (", odd names" if odd_names else "")
 
 
 def accepted(folder: Path, home: Path) -> str:

@@ -76,12 +76,13 @@ def names_to_train_on() -> list[str]:
 def open_corpus(name: str) -> Corpus:
     """Return the corpus called `name`, or a corpus of the recordings in the folder `name`. Raises CorpusError if it is neither.
 
-    A folder's corpus is called folder-NAME-HASH. Once it is prepared, this name opens its pairs, without the recordings.
+    A folder's corpus is called folder-NAME-HASH. Once it is prepared, this name opens it, too.
     """
     if name in (known := entries()):
         return Corpus(name, known[name], paths.raw(name))
-    if re.fullmatch(r"folder-[A-Za-z0-9_-]+", name) and (paths.prepared(name) / "corpus.json").exists():
-        return Corpus(name, registry()["folder"], paths.raw(name))
+    summary = paths.prepared(name) / "corpus.json"
+    if re.fullmatch(r"folder-[A-Za-z0-9_-]+", name) and summary.exists():
+        return Corpus(name, registry()["folder"], Path(files.read_json(summary).get("folder", paths.raw(name))))
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise CorpusError(f"no corpus or folder is called {name!r}: choose {', '.join(names_to_train_on())}, or give an existing folder")

@@ -149,7 +149,7 @@ class Crops:
             longest = max((u.seconds for u in split.utterances), default=0.0)
             raise ValueError(
                 f"no utterance of {split.corpus}/{split.split} is as long as a crop of {crop_length / SR_HIGH:.2f} s; "
-                f"the longest has {longest:.2f} s. Choose a smaller crop_seconds."
+                f"the longest has {longest:.2f} s. Add longer recordings, or choose a profile with shorter crops."
             )
 
     def _utterance(self, draw: int) -> int:

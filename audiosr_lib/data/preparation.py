@@ -22,7 +22,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -133,9 +133,10 @@ def tasks_of(recordings: list[Recording], keep: Keep) -> list[Recording]:
     tasks = []
     for r in recordings:
         try:
-            info = sf.info(str(r.path))
+            with open(r.path, "rb") as f:  # soundfile cannot open names that are not UTF-8
+                info = sf.info(f)
             piece, total = round(keep.max_seconds * info.samplerate), info.frames
-        except sf.LibsndfileError:
+        except (OSError, sf.LibsndfileError):
             piece, total = 1, 0  # `process` gives the reason
         for i, start in enumerate(range(0, max(total, 1), piece)):
             name = f"{r.name}#{i:03d}" if total > piece else r.name
@@ -257,17 +258,36 @@ class Journal:
         self.rows.append(row)
 
 
+def _lack(entry: dict, split: str, rows: list[dict]) -> str:
+    """Return what a split needs and has, by speaker, if it has too few recordings that are long enough, else ""."""
+    needed, seconds = entry.get("min_recordings", 1), entry.get("min_recording_seconds", 0)
+    own: dict[str, list[dict]] = {}
+    for row in rows:
+        if row["split"] == split:
+            own.setdefault(row["speaker"], []).append(row)
+    lengths = {s: sorted(r["length"] / SR_HIGH for r in mine if "reason" not in r) for s, mine in own.items()}
+    if (enough := sum(n >= seconds for of_speaker in lengths.values() for n in of_speaker)) >= needed:
+        return ""
+    told = []
+    for speaker, mine in list(own.items())[:5]:
+        text = f"'{speaker}' has {len(lengths[speaker])} of {len(mine)} recordings"
+        text += f", the longest of {lengths[speaker][-1]:.2f} s" if lengths[speaker] else ""
+        reasons = Counter(r["reason"].partition(":")[0] for r in mine if "reason" in r)
+        example = next((f"; {r['name']}, {r['reason']}" for r in mine if "reason" in r), "")
+        told.append(text + (f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common(3))}{example})" if reasons else ""))
+    told += [f"{len(own) - 5} more speakers"] if len(own) > 5 else []
+    long = f" of at least {seconds:g} s" if seconds else ""
+    return f"The split {split!r} needs {needed}{long} and has {enough}: {', '.join(told) or 'no speaker'}."
+
+
 def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
-    """Write index.csv, left_out.csv and corpus.json. Raises CorpusError if a split is empty."""
+    """Write index.csv, left_out.csv and corpus.json. Raises CorpusError if a split has too few recordings."""
     kept, rejected = [r for r in rows if "reason" not in r], [r for r in rows if "reason" in r]
-    for split in corpus.splits:
-        if not any(r["split"] == split for r in kept):
-            reasons = sorted({r["reason"].partition(":")[0] for r in rejected if r["split"] == split})
-            needed = " from at least three speakers" if corpus.splits == corpora.SPLITS else ""
-            raise CorpusError(
-                f"{corpus.name}: no recording of the split {split!r} was kept ({'; '.join(reasons) or 'there are none'}). "
-                f"The study needs full-band recordings at 44.1 kHz or more{needed}."
-            )
+    if lacking := [text for split in corpus.splits if (text := _lack(corpus.entry, split, rows))]:
+        raise CorpusError(
+            f"{corpus.name} has too few recordings that can be used. {' '.join(lacking)} "
+            "Add full-band recordings at 44.1 kHz or more to the folders of these speakers, or give folders of more speakers."
+        )
     for file, fields, listed in (("index.csv", INDEX_FIELDS, kept), ("left_out.csv", LEFT_OUT_FIELDS, rejected)):
         with open(folder / file, "w", newline="", encoding="utf-8") as f:
             writer = csv.DictWriter(f, fields, extrasaction="ignore")
@@ -279,6 +299,7 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
         **{k: corpus.entry[k] for k in ("title", "licence", "source")},
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
+        **({"folder": corpora.printable(str(corpus.folder))} if corpus.entry["kind"] == "folder" else {}),
         "sample_rate": SR_HIGH,
         "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpus.splits},
         "utterances": {s: sum(r["split"] == s for r in kept) for s in corpus.splits},
