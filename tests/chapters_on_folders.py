@@ -75,29 +75,33 @@ def accepted(folder: Path, home: Path) -> str:
     return ""
 
 
+def failures(folder: Path, home: Path, *options: str) -> str:
+    """Run the smoke profile on a folder, and return what it printed to standard error if it failed, else ""."""
+    command = [sys.executable, "-m", "audiosr_lib.study.runner", "--profile", "smoke", "--device", "cpu", "--corpus", str(folder), *options]
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"AUDIOSR_HOME": str(home)})
+    return run.stderr[-3000:] or "no message" if run.returncode else ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--draws", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first draw")
-    parser.add_argument("--keep", type=Path, help="keep folders and runs here (default: a temporary folder)")
+    parser.add_argument("--draws", type=int, default=6, metavar="N", help="accepted folders to run on (default: 6)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the first draw, and of its run (default: 0)")
     options = parser.parse_args()
     failed, seed, done = 0, options.seed, 0
-    with tempfile.TemporaryDirectory() as temporary:
-        top = options.keep or Path(temporary)
-        while done < options.draws:
-            folder, home = top / f"draw{seed}", top / f"home{seed}"
+    while done < options.draws:
+        with tempfile.TemporaryDirectory() as top:
+            folder, home = Path(top, f"draw{seed}"), Path(top, "home")
             print(f"draw {seed}: {draw_folder(folder, seed)}", flush=True)
-            seed += 1
             if reason := accepted(folder, home):
                 print(f"  refused: {reason}", flush=True)
-                continue
-            done += 1
-            command = [sys.executable, "-m", "audiosr_lib.study.runner", "--profile", "smoke", "--device", "cpu", "--corpus", str(folder)]
-            run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"AUDIOSR_HOME": str(home)})
-            failed += bool(run.returncode)
-            print(f"  failed:\n{run.stderr[-3000:]}" if run.returncode else "  every chapter ran", flush=True)
+            else:
+                done += 1
+                message = failures(folder, home, "--seed", str(seed))
+                failed += bool(message)
+                print(f"  failed:\n{message}" if message else "  every chapter ran", flush=True)
+        seed += 1
     print(f"{failed} of {done} draws failed")
-    return bool(failed)
+    return int(failed > 0)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ from audiosr_lib.base.errors import StudyError
 
 SPLITS = ("train", "validation", "test")
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
-SYSTEM_FOLDERS = {  # that macOS, Windows, Linux and network storages make by themselves; every name that begins with a dot is skipped, too
-    "__macosx", "@eadir", "@recycle", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "recycler", "system volume information", "lost+found",
+# Folders that systems and network storages make by themselves; every name that begins with a dot is skipped, too.
+SYSTEM_FOLDERS = {
+    "__macosx", "@eadir", "@recycle", "@__thumb", "#recycle", "#snapshot",
+    "$recycle.bin", "recycler", "system volume information", "lost+found",
 }  # fmt: skip
 
 
@@ -103,8 +105,8 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
     if corpus.entry["kind"] == "folder":
         if len(speakers) < len(SPLITS):
             raise CorpusError(
-                f"{printable(corpus.folder.name)} has {len(speakers)} speaker(s) ({', '.join(speakers[:5])}): training, validation and test "
-                "must not share one. Give a folder with at least three sub-folders of recordings, one for each speaker."
+                f"{printable(corpus.folder.name)} has {len(speakers)} speaker(s) ({', '.join(speakers[:5])}): training, validation and "
+                "test must not share one. Give a folder with at least three sub-folders of recordings, one for each speaker."
             )
         order = sorted(speakers, key=lambda s: hashlib.sha256(s.encode()).hexdigest())
         n_test = max(1, round(len(order) * corpus.entry["test_share"]))
