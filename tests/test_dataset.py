@@ -153,7 +153,8 @@ def test_input_and_target_of_a_crop_belong_together(train):
 
 
 def test_crops_longer_than_every_utterance_are_refused(train):
-    message = r"no utterance of .*/train is as long as a crop of 2\.00 s; the longest has 1\.20 s\. Add longer recordings, or choose a profile with shorter crops"
+    message = r"no utterance of .*/train is as long as a crop of 2\.00 s; the longest has 1\.20 s\. "
+    message += "Add longer recordings, or choose a profile with shorter crops"
     with pytest.raises(ValueError, match=message):
         Crops(train, 2, 88_200, seed=0)
 

@@ -272,7 +272,7 @@ def _lack(entry: dict, split: str, rows: list[dict]) -> str:
     for speaker, mine in list(own.items())[:5]:
         text = f"'{speaker}' has {len(lengths[speaker])} of {len(mine)} recordings"
         text += f", the longest of {lengths[speaker][-1]:.2f} s" if lengths[speaker] else ""
-        reasons = Counter(r["reason"].partition(":")[0] for r in mine if "reason" in r)
+        reasons = Counter(r["reason"].partition(":")[0].partition(" of ")[0] for r in mine if "reason" in r)
         example = next((f"; {r['name']}, {r['reason']}" for r in mine if "reason" in r), "")
         told.append(text + (f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common(3))}{example})" if reasons else ""))
     told += [f"{len(own) - 5} more speakers"] if len(own) > 5 else []
