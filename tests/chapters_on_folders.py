@@ -36,7 +36,8 @@ def sound(kind: str, seconds: float, sr: int, rng: np.random.Generator) -> np.nd
         spectrum = np.fft.rfft(rng.standard_normal(len(t)))
         x = np.fft.irfft(spectrum / np.maximum(np.fft.rfftfreq(len(t), 1 / sr), 50) ** rng.uniform(0, 1), len(t))
     else:
-        x = sum(rng.uniform(0.05, 1) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) for f in (*rng.uniform(100, 18000, 4), 18000))
+        pitches = (rng.uniform(100, 4000), *rng.uniform(100, 18000, 3), 18000)  # chapter 07 measures delays below 8 kHz
+        x = sum(rng.uniform(0.05, 1) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) for f in pitches)
     return x / signals.rms(x)
 
 

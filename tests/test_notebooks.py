@@ -134,9 +134,8 @@ def test_a_check_never_raises(capsys):
     assert "right." not in capsys.readouterr().out
 
 
-def test_two_short_chapters_run_on_a_drawn_folder(tmp_path):
+def test_a_short_chapter_runs_on_a_drawn_folder(tmp_path):
     """Every chapter, on many folders: python tests/chapters_on_folders.py."""
     chapters_on_folders.draw_folder(tmp_path / "drawn", seed=23)  # three speakers, steady tones with an offset
-    for number in ("02", "07"):
-        message = chapters_on_folders.failures(tmp_path / "drawn", tmp_path / "home", "--only", number)
-        assert not message, message
+    message = chapters_on_folders.failures(tmp_path / "drawn", tmp_path / "home", "--only", "07")
+    assert not message, message
