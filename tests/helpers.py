@@ -14,7 +14,7 @@ SR = 44100
 SMALL_TRAINING = dict(steps=4, crop_seconds=0.1, batch_size=2, validate_every=2, validation_crops=3, checkpoint_every=2)
 
 
-def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 0.8, sr: int = SR) -> None:
+def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 1.2, sr: int = SR) -> None:
     """`count` synthetic utterances of a speaker as WAV files."""
     (folder / speaker).mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(sum(map(ord, speaker)))

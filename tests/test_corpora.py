@@ -1,5 +1,7 @@
 """The registry, the splits by speaker, and the recordings of a corpus."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,9 @@ from helpers import write_speaker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosr_lib.data import corpora
+from audiosr_lib.base import paths
+from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.data import corpora, dataset, preparation
 from audiosr_lib.data.corpora import SPLITS, CorpusError
 
 # --- registry and splits -------------------------------------------------------------------------
@@ -117,6 +121,129 @@ def test_unreadable_folder(recordings, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "rglob", refuse)
+    monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(CorpusError, match=r"cannot read the folder voices: Permission denied\. Check its path and permissions"):
         corpora.list_recordings(corpora.open_corpus(str(recordings)))
+
+
+# --- whatever else lies in a folder --------------------------------------------------------------
+
+
+def listed(folder: Path) -> list[str]:
+    return [r.name for r in corpora.list_recordings(corpora.open_corpus(str(folder)))]
+
+
+@pytest.fixture
+def three(tmp_path) -> Path:
+    """A folder of three speakers, one file each; only preparation reads what is in them."""
+    for speaker in ("ann", "ben", "cat"):
+        (tmp_path / "three" / speaker).mkdir(parents=True)
+        (tmp_path / "three" / speaker / "a.wav").touch()
+    return tmp_path / "three"
+
+
+THREE = ["ann/a.wav", "ben/a.wav", "cat/a.wav"]
+
+
+def test_the_order_is_that_of_the_paths(three):
+    for name in ("ann/B.FLAC", "ann/a b/c.ogg", "ann/a/z.mp3", "ben/a-1.wav", "Zoe/é.wav", "loose.wav", "ben/notes.txt"):
+        (three / name).parent.mkdir(exist_ok=True)
+        (three / name).touch()
+    found = sorted(p for p in three.rglob("*") if p.suffix.lower() in corpora.AUDIO_SUFFIXES)
+    assert listed(three) == [p.relative_to(three).as_posix() for p in found] and len(found) == 9
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".Trash-1000/files", "__MACOSX/ann", "@eaDir", "ann/@eaDir/a.wav", "$RECYCLE.BIN/S-1-5", "System Volume Information", "lost+found",
+     "#recycle", "@Recycle", ".git/lfs", "ann/.AppleDouble"],
+)  # fmt: skip
+def test_hidden_and_system_folders_are_skipped(three, name):
+    (three / name).mkdir(parents=True)
+    (three / name / "a.wav").touch()
+    (three / "ben" / "._a.wav").touch()
+    assert listed(three) == THREE
+
+
+def test_a_hidden_folder_that_was_asked_for_is_read(three):
+    hidden = three.rename(three.with_name(".three"))
+    assert listed(hidden) == THREE
+
+
+def test_linked_folders_are_followed_once(three, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    for speaker in ("ann", "ben", "cat"):
+        (links / speaker).symlink_to(Path("..") / "three" / speaker, target_is_directory=True)
+    (links / "again").symlink_to(three / "ann", target_is_directory=True)
+    (links / "broken").symlink_to(tmp_path / "nowhere")
+    assert sorted(n.partition("/")[0] for n in listed(links)) in (["again", "ben", "cat"], ["ann", "ben", "cat"])
+
+
+def test_links_to_what_is_there_anyway_and_to_parents_add_nothing(three):
+    (three / "all").symlink_to(three, target_is_directory=True)  # a loop
+    (three / "ann" / "up").symlink_to(three.parent, target_is_directory=True)  # holds the corpus and more
+    (three.parent / "more").mkdir()
+    (three.parent / "more" / "b.wav").touch()
+    (three / "aaa").symlink_to(three / "cat", target_is_directory=True)  # comes first, but a folder keeps its own name
+    for a, b in (("x", "y"), ("y", "x")):
+        (three / a).symlink_to(three / b)  # leads nowhere
+    assert listed(three) == THREE
+
+
+def test_a_link_that_leads_back_from_outside_ends(three, tmp_path):
+    other = tmp_path / "other" / "dan"
+    other.mkdir(parents=True)
+    (other / "d.wav").touch()
+    (other / "back").symlink_to(three, target_is_directory=True)
+    (three / "dan").symlink_to(other, target_is_directory=True)
+    assert listed(three) == [*THREE, "dan/d.wav"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_not_utf_8(recordings, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        shutil.copytree(recordings, folder)
+    except OSError:
+        pytest.skip("this file system allows only UTF-8")
+    (folder / "ann").rename(folder / os.fsdecode(b"ann\xff"))
+    (folder / "ben" / "ben_0.wav").rename(folder / "ben" / os.fsdecode(b'b,"\xe4\n.wav'))
+    corpus = corpora.open_corpus(str(folder))
+    names = [r.name for r in corpora.list_recordings(corpus)]
+    assert "ann\\xff/ann_0.wav" in names and 'ben/b,"\\xe4\n.wav' in names
+    preparation.prepare(corpus, workers=1, progress=False)
+    prepared = [u.name for split in SPLITS for u in dataset.PairedSplit(corpus.name, split).utterances]
+    assert sorted(prepared) == sorted(names) and all(n.encode() for n in prepared)
+    assert corpora.open_corpus(corpus.name).name == corpus.name
+    with pytest.raises(CorpusError, match=r"no WAV, FLAC, OGG or MP3 file in \\xff"):
+        (tmp_path / os.fsdecode(b"\xff")).mkdir()
+        listed(tmp_path / os.fsdecode(b"\xff"))
+
+
+# --- by the name of what is prepared -------------------------------------------------------------
+
+
+def test_a_prepared_folder_opens_by_its_name(recordings, prepared):
+    by_name = corpora.open_corpus(prepared.name)
+    assert by_name == prepared
+    assert corpora.list_recordings(by_name) == corpora.list_recordings(prepared)
+    assert preparation.make_ready(by_name, progress=False) == paths.prepared(prepared.name)
+
+
+def test_a_prepared_folder_opens_by_its_name_when_the_recordings_are_gone(recordings, tmp_path):
+    folder = shutil.copytree(recordings, tmp_path / "gone")
+    corpus = corpora.open_corpus(str(folder))
+    preparation.prepare(corpus, workers=1, progress=False)
+    shutil.rmtree(folder)
+    assert preparation.make_ready(corpora.open_corpus(corpus.name), progress=False) == paths.prepared(corpus.name)
+
+
+def test_a_folder_that_is_not_prepared_does_not_open_by_its_name(recordings):
+    name = corpora.open_corpus(str(recordings)).name
+    with pytest.raises(CorpusError, match="no corpus or folder is called 'folder-voices-"):
+        corpora.open_corpus(name)
+    with pytest.raises(
+        NotPrepared, match=r"run_all\.sh --corpus FOLDER --only 07, then try again\. FOLDER is the path of your recordings\.$"
+    ):
+        dataset.summary(name)  # which cannot know the path

@@ -63,9 +63,9 @@ def test_odd_start_is_refused(train, start):
         train.read(0, start, 100)
 
 
-@pytest.mark.parametrize(("start", "length"), [(0, 10**6), (-2, 100), (0, -1), (10**6, None), (2, 0.8 * 44100)])
+@pytest.mark.parametrize(("start", "length"), [(0, 10**6), (-2, 100), (0, -1), (10**6, None), (2, 52_920)])
 def test_out_of_range_is_refused(train, start, length):
-    with pytest.raises(ValueError, match=r"has 35280 samples: .* is not inside"):
+    with pytest.raises(ValueError, match=r"has 52920 samples: .* is not inside"):
         train.read(0, start, length if length is None else int(length))
 
 
@@ -139,7 +139,7 @@ def test_starts_are_even_and_reach_both_ends(train, monkeypatch):
     starts = []
     read = PairedSplit.read
     monkeypatch.setattr(PairedSplit, "read", lambda self, i, start=0, length=None: starts.append(start) or read(self, i, start, length))
-    crops = Crops(train, 8, 35_280 - 4, seed=0)
+    crops = Crops(train, 8, 52_920 - 4, seed=0)
     for step in range(8):
         crops.batch(step)
     assert set(starts) == {0, 2, 4}
@@ -149,11 +149,12 @@ def test_input_and_target_of_a_crop_belong_together(train):
     x, y = Crops(train, 4, 8000, seed=0).batch(5)
     low = scipy.signal.butter(6, 8000, fs=44100, output="sos")  # both hold the same speech there
     for a, b in zip(*(scipy.signal.sosfiltfilt(low, side[:, 0])[:, 200:-200] for side in (x, y)), strict=True):
-        assert np.corrcoef(a, b)[0, 1] > 0.999
+        assert np.corrcoef(a, b)[0, 1] > 0.99  # less than 1 by the rounding to 16 bits, most in a pause
 
 
 def test_crops_longer_than_every_utterance_are_refused(train):
-    message = r"no utterance of .*/train is as long as a crop of 2\.00 s; the longest has 0\.80 s\. Choose a smaller crop_seconds"
+    message = r"no utterance of .*/train is as long as a crop of 2\.00 s; the longest has 1\.20 s\. "
+    message += "Add longer recordings, or choose a profile with shorter crops"
     with pytest.raises(ValueError, match=message):
         Crops(train, 2, 88_200, seed=0)
 

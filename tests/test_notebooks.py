@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 
+import chapters_on_folders
 import numpy as np
 import papermill
 import pytest
@@ -131,3 +132,10 @@ def test_a_check_never_raises(capsys):
         exercises.check(number, "nonsense")
         exercises.check(number, None)
     assert "right." not in capsys.readouterr().out
+
+
+def test_a_short_chapter_runs_on_a_drawn_folder(tmp_path):
+    """Every chapter, on many folders: python tests/chapters_on_folders.py."""
+    chapters_on_folders.draw_folder(tmp_path / "drawn", seed=23)  # three speakers, steady tones with an offset
+    message = chapters_on_folders.failures(tmp_path / "drawn", tmp_path / "home", "--only", "07")
+    assert not message, message

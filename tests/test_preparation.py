@@ -42,7 +42,7 @@ def delay_samples(x: np.ndarray, y: np.ndarray, top: float = 0.15) -> float:
 
 def voices(folder: Path, count: int = 2) -> Path:
     for speaker in ("ann", "ben", "cat"):
-        write_speaker(folder, speaker, count, seconds=0.6)
+        write_speaker(folder, speaker, count, seconds=1.2)
     return folder
 
 
@@ -111,7 +111,7 @@ def test_resampling_once_is_resampling_each_crop(speech):
 
 
 def test_48_khz_becomes_44_1(home, tmp_path):
-    folder = voices(tmp_path / "v48", 1)
+    folder = voices(tmp_path / "v48")
     rng = np.random.default_rng(1)
     wide = signals.synthetic_speech(0.9, 48000, rng)
     sf.write(folder / "ann" / "wide.flac", wide, 48000)
@@ -184,7 +184,7 @@ def test_each_bad_recording_is_left_out_with_its_reason(tmp_path, home):
 
 
 def test_stereo_is_mixed_down_and_kept(tmp_path, home):
-    folder = voices(tmp_path / "stereo", 1)
+    folder = voices(tmp_path / "stereo")
     a, b = (signals.synthetic_speech(0.7, SR, np.random.default_rng(s)) for s in (1, 2))
     sf.write(folder / "ann" / "two.wav", np.stack([a, b], axis=1), SR, subtype="FLOAT")
     corpus = corpora.open_corpus(str(folder))
@@ -197,7 +197,7 @@ def test_stereo_is_mixed_down_and_kept(tmp_path, home):
 
 
 def test_one_channel_that_cancels_the_other_is_silent(tmp_path, home):
-    folder = voices(tmp_path / "cancel", 1)
+    folder = voices(tmp_path / "cancel")
     a = signals.synthetic_speech(0.7, SR, np.random.default_rng(1))
     sf.write(folder / "ann" / "opposed.wav", np.stack([a, -a], axis=1), SR, subtype="FLOAT")
     corpus = corpora.open_corpus(str(folder))
@@ -206,7 +206,7 @@ def test_one_channel_that_cancels_the_other_is_silent(tmp_path, home):
 
 
 def test_a_recording_that_may_not_be_read(tmp_path, home, monkeypatch):
-    folder = voices(tmp_path / "locked")
+    folder = voices(tmp_path / "locked", 3)
     read = Path.read_bytes
 
     def refuse(path):
@@ -228,11 +228,11 @@ def test_speakers_in_no_split_are_listed(home):
 
 
 def test_long_recordings_are_cut_into_pieces(tmp_path, home, monkeypatch):
-    folder = voices(tmp_path / "long", 1)
+    folder = voices(tmp_path / "long")
     table = corpora.registry()
-    table["keep"]["max_seconds"] = 1.0
+    table["keep"]["max_seconds"] = 1.2
     monkeypatch.setattr(corpora, "registry", lambda: table)
-    x = signals.synthetic_speech(3.7, SR, np.random.default_rng(4))
+    x = signals.synthetic_speech(4.5, SR, np.random.default_rng(4))
     sf.write(folder / "ann" / "story.flac", x, SR)
     corpus = corpora.open_corpus(str(folder))
     preparation.prepare(corpus, workers=1, progress=False)
@@ -298,16 +298,47 @@ def test_a_long_recording_with_one_bad_sample_fills_no_memory(tmp_path, monkeypa
     assert read == [(), ()]  # two surveys, no collection
 
 
-def test_a_split_without_recordings_is_refused(tmp_path, home):
-    folder = voices(tmp_path / "bad", 1)
+def speakers_by_split(folder: Path) -> dict[str, str]:
     split = corpora.split_speakers(corpora.open_corpus(str(folder)), ["ann", "ben", "cat"])
-    test_speaker = next(s for s, name in split.items() if name == "test")
-    sf.write(folder / test_speaker / f"{test_speaker}_0.wav", np.zeros(SR), SR)
+    return {name: speaker for speaker, name in split.items()}
+
+
+def test_a_split_without_recordings_is_refused_with_speaker_reason_and_file(tmp_path, home):
+    folder = voices(tmp_path / "bad")
+    speaker = speakers_by_split(folder)["test"]
+    for i in range(2):
+        sf.write(folder / speaker / f"{speaker}_{i}.wav", np.zeros(2 * SR), SR)
     corpus = corpora.open_corpus(str(folder))
+    needed = rf"'test' needs 2 of at least 1\.1 s and has 0: '{speaker}' has 0 of 2 recordings "
+    needed += rf"\(2 silent; {speaker}/{speaker}_0\.wav, silent: RMS"
     for _ in range(2):  # the second time from the journal
-        with pytest.raises(CorpusError, match=r"no recording of the split 'test' was kept \(silent\)"):
+        with pytest.raises(CorpusError, match=needed) as error:
             preparation.prepare(corpus, workers=1, progress=False)
+        assert "'train'" not in str(error.value) and "'validation'" not in str(error.value)
     assert not preparation.is_prepared(paths.prepared(corpus.name))
+
+
+def test_too_short_recordings_are_refused_with_their_length(tmp_path, home):
+    folder = voices(tmp_path / "short")
+    speaker = speakers_by_split(folder)["train"]
+    write_speaker(folder, speaker, 2, seconds=0.7)
+    with pytest.raises(
+        CorpusError, match=rf"'train' needs 2 of at least 1\.1 s and has 0: '{speaker}' has 2 of 2 recordings, the longest of 0\.70 s\."
+    ):
+        preparation.prepare(corpora.open_corpus(str(folder)), workers=1, progress=False)
+
+
+def test_one_recording_in_a_split_is_too_few(tmp_path, home):
+    folder = voices(tmp_path / "one")
+    speaker = speakers_by_split(folder)["validation"]
+    (folder / speaker / f"{speaker}_1.wav").unlink()
+    with pytest.raises(CorpusError, match=rf"'validation' needs 2 of at least 1\.1 s and has 1: '{speaker}' has 1 of 1 recordings"):
+        preparation.prepare(corpora.open_corpus(str(folder)), workers=1, progress=False)
+
+
+def test_many_speakers_without_recordings_are_not_all_named():
+    rows = [{"split": "train", "speaker": f"s{i:02}", "name": f"s{i:02}/a.wav", "reason": "silent: RMS -90 dB"} for i in range(30)]
+    assert preparation._lack({}, "train", rows).endswith("25 more speakers.")
 
 
 @pytest.fixture
@@ -318,7 +349,7 @@ def only_tested(monkeypatch):
     monkeypatch.setattr(corpora, "registry", lambda: table)
     corpus = corpora.open_corpus("klettres")
     for language in ("en", "ru"):
-        write_speaker(corpus.folder / "klettres", language, 2, seconds=0.6)
+        write_speaker(corpus.folder / "klettres", language, 2, seconds=1.2)
     return corpus
 
 
@@ -328,7 +359,7 @@ def test_a_corpus_that_is_only_tested_on(only_tested):
     about = dataset.summary("klettres")
     assert about["speakers"] == {"test": ["en", "ru"]} and about["utterances"] == {"test": 4}
     test = PairedSplit("klettres", "test")
-    assert len(test) == 4 and set(test.by_speaker()) == {"en", "ru"} and len(test.read(0)[0]) == round(0.6 * SR)
+    assert len(test) == 4 and set(test.by_speaker()) == {"en", "ru"} and len(test.read(0)[0]) == round(1.2 * SR)
     for split in ("train", "validation"):
         with pytest.raises(ValueError, match=f"'klettres' has no split '{split}': choose one of test$"):
             PairedSplit("klettres", split)
@@ -337,7 +368,7 @@ def test_a_corpus_that_is_only_tested_on(only_tested):
 def test_a_corpus_that_is_only_tested_on_must_keep_something(only_tested):
     for wav in only_tested.folder.rglob("*.wav"):
         sf.write(wav, np.zeros(SR), SR)
-    with pytest.raises(CorpusError, match=r"no recording of the split 'test' was kept \(silent\).*44\.1 kHz or more\.$"):
+    with pytest.raises(CorpusError, match=r"'test' needs 1 and has 0: 'en' has 0 of 2 recordings \(2 silent; .*'ru' has 0 of 2"):
         preparation.prepare(only_tested, workers=1, progress=False)
 
 
@@ -364,14 +395,14 @@ def test_prepared_once(prepared, monkeypatch):
 
 
 def test_a_changed_corpus_is_prepared_anew(tmp_path, home):
-    folder = voices(tmp_path / "grows", 1)
+    folder = voices(tmp_path / "grows")
     corpus = corpora.open_corpus(str(folder))
     preparation.prepare(corpus, workers=1, progress=False)
     first = dataset.summary(corpus.name)
-    write_speaker(folder, "ann", 2, seconds=0.6)
+    write_speaker(folder, "ann", 3, seconds=1.2)
     preparation.prepare(corpus, workers=1, progress=False)
     second = dataset.summary(corpus.name)
-    assert sum(second["utterances"].values()) == 4 and first["content_sha256"] != second["content_sha256"]
+    assert sum(second["utterances"].values()) == 7 and first["content_sha256"] != second["content_sha256"]
 
 
 @pytest.fixture(scope="module")
@@ -485,7 +516,7 @@ def test_a_cut_just_before_the_end(tmp_path, monkeypatch, many):
 
 
 def test_a_corpus_changed_between_two_starts_begins_anew(tmp_path, home, monkeypatch):
-    folder = voices(tmp_path / "changes", 1)
+    folder = voices(tmp_path / "changes")
     corpus = corpora.open_corpus(str(folder))
     process = preparation.process
     calls = []
@@ -499,10 +530,10 @@ def test_a_corpus_changed_between_two_starts_begins_anew(tmp_path, home, monkeyp
     monkeypatch.setattr(preparation, "process", cut)
     with pytest.raises(KeyboardInterrupt):
         preparation.prepare(corpus, workers=1, progress=False)
-    write_speaker(folder, "ann", 2, seconds=0.6)
+    write_speaker(folder, "ann", 3, seconds=1.2)
     preparation.prepare(corpus, workers=1, progress=False)
-    assert len(calls) == 3 + 4  # all four from the start
-    assert sum(dataset.summary(corpus.name)["utterances"].values()) == 4
+    assert len(calls) == 3 + 7  # all seven from the start
+    assert sum(dataset.summary(corpus.name)["utterances"].values()) == 7
 
 
 def test_parallel_equals_serial(many):

@@ -21,6 +21,25 @@ def script(*arguments, **environment):
     )
 
 
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project in tmp_path/project whose help says that it is the copy; returns a function that calls a command there."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("run_all.sh", "requirements.txt", "pyproject.toml"):
+        shutil.copy(paths.REPOSITORY / name, project)
+    for name in ("audiosr_lib", "notebooks", "data"):
+        shutil.copytree(paths.REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
+    file = project / "audiosr_lib" / "study" / "runner.py"
+    file.write_text(file.read_text().replace("Run the audio super-resolution study", "The copy"))
+    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "AUDIOSR_HOME")}
+
+    def call(*words, **more):
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment | more)
+
+    return call
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -54,17 +73,12 @@ def test_wrong_options_are_refused_with_the_allowed_ones(arguments, said, capsys
     assert said in capsys.readouterr().err
 
 
-def test_the_script_refuses_before_it_installs_anything(tmp_path):
+def test_the_script_refuses_before_it_installs_anything(copy, tmp_path):
     """In a copy without an environment, a wrong option ends at once and leaves no .venv."""
-    for name in ("run_all.sh", "requirements.txt", "pyproject.toml"):
-        shutil.copy(paths.REPOSITORY / name, tmp_path)
-    for name in ("audiosr_lib", "notebooks", "data"):
-        shutil.copytree(paths.REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
-    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")}
-    done = subprocess.run(["bash", str(tmp_path / "run_all.sh"), "--profile", "big"], capture_output=True, text=True, env=environment)
+    done = copy("bash", "project/run_all.sh", "--profile", "big")
     assert done.returncode == 2
     assert "'smoke', 'quick', 'coursework'" in done.stderr
-    assert not (tmp_path / ".venv").exists()
+    assert not (tmp_path / "project" / ".venv").exists()
 
 
 def test_help_names_every_option():
@@ -415,24 +429,22 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(study, 
     assert not (paths.build("smoke") / "record").exists()
 
 
-@pytest.mark.parametrize("through_link", [False, True])
-def test_relative_paths_begin_where_the_user_stands(tmp_path, recordings, through_link):
-    """Also when run_all.sh is called through a link, and when CDPATH makes cd print."""
-    command = paths.REPOSITORY / "run_all.sh"
-    if through_link:
-        (tmp_path / "bin").mkdir()
-        (tmp_path / "bin" / "study").symlink_to(os.path.relpath(command, tmp_path / "bin"))
-        (tmp_path / "link").symlink_to(tmp_path / "bin" / "study")
-        command = tmp_path / "link"
-    environment = os.environ | {"CDPATH": f"/:{tmp_path}", "PYTHONPATH": str(paths.REPOSITORY)}
-    call = [sys.executable, "-c", "import os, sys; os.execvp('bash', ['bash', *sys.argv[1:]])", str(command)]
+def test_the_script_finds_its_folder_through_links_and_in_spite_of_cdpath(copy, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "study").symlink_to("../project/run_all.sh")
+    (tmp_path / "link").symlink_to(tmp_path / "bin" / "study")
+    (tmp_path / "elsewhere" / "project").mkdir(parents=True)
+    for command in ("./link", "bin/study", "project/run_all.sh"):
+        done = copy("bash", command, "--help", CDPATH=str(tmp_path / "elsewhere"))
+        assert "The copy" in done.stdout and not done.returncode, done.stderr
+        assert str(tmp_path) not in done.stdout  # what cd prints
+
+
+def test_relative_paths_begin_where_the_user_stands(copy, tmp_path, recordings):
     (tmp_path / "voices").symlink_to(recordings)
-    for corpus, status in (("voices", 0), ("nowhere", 2)):
-        wrong = ["--frobnicate"] if not status else []  # options are all checked before anything starts, so a wrong one ends the command
-        done = subprocess.run([*call, "--corpus", corpus, *wrong], cwd=tmp_path, capture_output=True, text=True, env=environment)
-        assert done.returncode == 2
-        assert ("neither an existing folder" in done.stderr) == bool(status), done.stderr
-    assert done.stdout == ""
+    for corpus, known in (("voices", True), ("nowhere", False), ("audiosr_lib", False)):
+        done = copy("bash", "project/run_all.sh", "--corpus", corpus, "--seed", "-1")  # a wrong option, so that nothing is installed
+        assert done.returncode == 2 and ("neither an existing folder" in done.stderr) != known, done.stderr
 
 
 def test_the_command_is_repeated_as_the_user_called_it(monkeypatch):

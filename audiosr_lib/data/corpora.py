@@ -6,9 +6,11 @@ Splits share no speaker. The registry fixes them, and the preparation stores the
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,11 @@ from audiosr_lib.base.errors import StudyError
 
 SPLITS = ("train", "validation", "test")
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+# Folders that systems and network storages make by themselves; every name that begins with a dot is skipped, too.
+SYSTEM_FOLDERS = {
+    "__macosx", "@eadir", "@recycle", "@__thumb", "#recycle", "#snapshot",
+    "$recycle.bin", "recycler", "system volume information", "lost+found",
+}  # fmt: skip
 
 
 class CorpusError(StudyError):
@@ -69,14 +76,20 @@ def names_to_train_on() -> list[str]:
 
 
 def open_corpus(name: str) -> Corpus:
-    """Return the corpus called `name`, or a corpus of the recordings in the folder `name`. Raises CorpusError if it is neither."""
+    """Return the corpus called `name`, or a corpus of the recordings in the folder `name`. Raises CorpusError if it is neither.
+
+    A folder's corpus is called folder-NAME-HASH. Once it is prepared, this name opens it, too.
+    """
     if name in (known := entries()):
         return Corpus(name, known[name], paths.raw(name))
+    summary = paths.prepared(name) / "corpus.json"
+    if re.fullmatch(r"folder-[A-Za-z0-9_-]+", name) and summary.exists():
+        return Corpus(name, registry()["folder"], Path(files.read_json(summary).get("folder", paths.raw(name))))
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise CorpusError(f"no corpus or folder is called {name!r}: choose {', '.join(names_to_train_on())}, or give an existing folder")
     folder = folder.resolve()
-    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name) or "folder"
     return Corpus(f"folder-{safe}-{digest}", registry()["folder"], folder)
 
@@ -92,8 +105,8 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
     if corpus.entry["kind"] == "folder":
         if len(speakers) < len(SPLITS):
             raise CorpusError(
-                f"{corpus.folder.name} has {len(speakers)} speaker(s) ({', '.join(speakers[:5])}): training, validation and test "
-                "must not share one. Give a folder with at least three sub-folders of recordings, one for each speaker."
+                f"{printable(corpus.folder.name)} has {len(speakers)} speaker(s) ({', '.join(speakers[:5])}): training, validation and "
+                "test must not share one. Give a folder with at least three sub-folders of recordings, one for each speaker."
             )
         order = sorted(speakers, key=lambda s: hashlib.sha256(s.encode()).hexdigest())
         n_test = max(1, round(len(order) * corpus.entry["test_share"]))
@@ -115,20 +128,50 @@ def speaker_of(corpus: Corpus, path: Path) -> str:
     if corpus.entry["kind"] == "tuxpaint":
         return path.stem.rpartition("_desc")[2].lstrip("_") or "en"
     relative = path.relative_to(corpus.folder / corpus.entry.get("inside", ""))
-    return relative.parts[0] if len(relative.parts) > 1 else "(no sub-folder)"
+    return printable(relative.parts[0]) if len(relative.parts) > 1 else "(no sub-folder)"
+
+
+def printable(name: str) -> str:
+    """Return a file name that can be written as UTF-8: bytes of the name that are not UTF-8 become \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Yield the files below a folder, but no hidden or system files; each folder once, whether it is there or linked.
+
+    Links are followed after all other folders, so that a folder that is there keeps its own path. A link to a folder that
+    holds the link is not followed.
+    """
+    seen, waiting = set(), deque([top])
+    while waiting:
+        folder = waiting.popleft()
+        if (real := folder.resolve()) in seen:
+            continue
+        seen.add(real)
+        for path in folder.iterdir():
+            if path.name.startswith(".") or path.name.casefold() in SYSTEM_FOLDERS:
+                continue
+            if not path.is_dir():
+                yield path
+            elif not path.is_symlink():
+                waiting.appendleft(path)
+            elif not real.is_relative_to(path.resolve()):
+                waiting.append(path)
 
 
 def list_recordings(corpus: Corpus) -> list[Recording]:
     """Return all recordings of a fetched corpus, sorted by path. Raises CorpusError if there are none."""
     try:
-        found = sorted(p for p in corpus.folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        found = sorted(p for p in _files(corpus.folder) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     except OSError as error:
-        raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Check its path and permissions.") from error
+        where = printable(error.filename or corpus.folder.name)
+        raise CorpusError(f"cannot read the folder {where}: {error.strerror}. Check its path and permissions.") from error
     if not found:
-        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {corpus.folder.name} or its sub-folders")
+        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {printable(corpus.folder.name)} or its sub-folders")
     speakers = [speaker_of(corpus, p) for p in found]
     split = split_speakers(corpus, speakers)
-    return [Recording(p, p.relative_to(corpus.folder).as_posix(), s, split[s]) for p, s in zip(found, speakers, strict=True)]
+    names = [printable(p.relative_to(corpus.folder).as_posix()) for p in found]
+    return [Recording(p, n, s, split[s]) for p, n, s in zip(found, names, speakers, strict=True)]
 
 
 def content_hash(folder: Path, speakers: set[str] | None = None) -> str:

@@ -35,7 +35,10 @@ def summary(corpus: str) -> dict:
     """Return corpus.json of a prepared corpus: hash, and speakers, counts and seconds by split. Raises NotPrepared if there is none."""
     file = paths.prepared(corpus) / "corpus.json"
     if not file.exists():
-        how = f"Run notebook 07_data_preparation or the command ./run_all.sh --corpus {corpus} --only 07, then try again."
+        name = "FOLDER" if corpus.startswith("folder-") else corpus
+        how = f"Run notebook 07_data_preparation or the command ./run_all.sh --corpus {name} --only 07, then try again."
+        if name == "FOLDER":
+            how += " FOLDER is the path of your recordings."
         if corpora.splits_of(corpora.registry().get(corpus, {})) != corpora.SPLITS:
             how = "It is used only for testing, in notebook 11: ./run_all.sh --only 11 fetches and prepares it."
         raise NotPrepared(f"the corpus {corpus!r} is not prepared on this machine. {how}")
@@ -146,7 +149,7 @@ class Crops:
             longest = max((u.seconds for u in split.utterances), default=0.0)
             raise ValueError(
                 f"no utterance of {split.corpus}/{split.split} is as long as a crop of {crop_length / SR_HIGH:.2f} s; "
-                f"the longest has {longest:.2f} s. Choose a smaller crop_seconds."
+                f"the longest has {longest:.2f} s. Add longer recordings, or choose a profile with shorter crops."
             )
 
     def _utterance(self, draw: int) -> int:

@@ -7,6 +7,7 @@ import os
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from audiosr_lib.base import paths
 from audiosr_lib.data import corpora
 
 STANDS_IN = "AUDIOSR_STANDS_IN"  # environment variable: the folder in which the user called run_all.sh, which changes to its own
@@ -39,6 +40,8 @@ def corpus(text: str) -> str:
     if text in corpora.entries():
         raise ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
     folder = Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()
-    if not folder.is_dir():
-        raise ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")
-    return str(folder.resolve())
+    if folder.is_dir():
+        return str(folder.resolve())
+    if text.startswith("folder-") and (paths.prepared(text) / "corpus.json").exists():  # a folder's corpus, by its name
+        return text
+    raise ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")

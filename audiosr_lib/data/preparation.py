@@ -21,7 +21,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -157,7 +157,8 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
 
     Raises
     ------
-    CorpusError : a split has no recording that can be kept, or the pairs cannot be written.
+    CorpusError : a split has too few recordings that can be kept.
+    Busy : another process prepares this corpus.
     DownloadError : the disk does not have enough free space.
     """
     keep = Keep(**corpora.registry()["keep"])
@@ -167,30 +168,29 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
     if is_prepared(target, mark):
         return target
     partial = target.with_name(target.name + ".partial")
-    state = partial / "fingerprint"
-    if not (state.exists() and state.read_text() == mark):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        state.write_text(mark)
-    require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
-    tasks = tasks_of(recordings, keep)
-    try:
-        journal = Journal(partial, corpus.splits)
-        done, quiet = len(journal.rows), not (progress and sys.stderr.isatty())
-        results = _in_order(tasks[done:], keep, workers or os.cpu_count() or 1)
-        for row, x, y in tqdm(results, f"preparing {corpus.name}", len(tasks), initial=done, unit="file", disable=quiet):
-            journal.add(row, x, y)
-        _finish(corpus, partial, journal.rows, mark)
-    except OSError as error:  # of writing: an unreadable recording is a row of left_out.csv
-        raise CorpusError(f"cannot write the pairs of {corpus.name}: {error.strerror}. Free some space and start again.") from error
-    shutil.rmtree(target, ignore_errors=True)
-    partial.replace(target)
+    with files.only_one(target.with_name(target.name + ".lock"), f"the preparation of {corpus.name}"):
+        if not is_prepared(partial, mark):  # else it was interrupted just before the end
+            state = partial / "fingerprint"
+            if not (state.exists() and state.read_text() == mark):
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+                state.write_text(mark)
+            require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
+            tasks = tasks_of(recordings, keep)
+            journal = Journal(partial, corpus.splits)
+            done, quiet = len(journal.rows), not (progress and sys.stderr.isatty())
+            results = _in_order(tasks[done:], keep, workers or os.cpu_count() or 1)
+            for row, x, y in tqdm(results, f"preparing {corpus.name}", len(tasks), initial=done, unit="file", disable=quiet):
+                journal.add(row, x, y)
+            _finish(corpus, partial, journal.rows, mark)
+        files.swap(partial, target)
     return target
 
 
 def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
     """Return the folder of the prepared pairs, after fetching and preparing if necessary. Pairs without recordings are used as they are."""
     target = paths.prepared(corpus.name)
+    files.restore(target)
     if is_prepared(target) and not corpus.folder.exists():
         return target
     fetching.fetch(corpus)
@@ -254,17 +254,36 @@ class Journal:
         self.rows.append(row)
 
 
+def _lack(entry: dict, split: str, rows: list[dict]) -> str:
+    """Return what a split needs and has, by speaker, if it has too few recordings that are long enough, else ""."""
+    needed, seconds = entry.get("min_recordings", 1), entry.get("min_recording_seconds", 0)
+    own: dict[str, list[dict]] = {}
+    for row in rows:
+        if row["split"] == split:
+            own.setdefault(row["speaker"], []).append(row)
+    lengths = {s: sorted(r["length"] / SR_HIGH for r in mine if "reason" not in r) for s, mine in own.items()}
+    if (enough := sum(n >= seconds for of_speaker in lengths.values() for n in of_speaker)) >= needed:
+        return ""
+    told = []
+    for speaker, mine in list(own.items())[:5]:
+        text = f"'{speaker}' has {len(lengths[speaker])} of {len(mine)} recordings"
+        text += f", the longest of {lengths[speaker][-1]:.2f} s" if lengths[speaker] else ""
+        reasons = Counter(r["reason"].partition(":")[0].partition(" of ")[0] for r in mine if "reason" in r)
+        example = next((f"; {r['name']}, {r['reason']}" for r in mine if "reason" in r), "")
+        told.append(text + (f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common(3))}{example})" if reasons else ""))
+    told += [f"{len(own) - 5} more speakers"] if len(own) > 5 else []
+    long = f" of at least {seconds:g} s" if seconds else ""
+    return f"The split {split!r} needs {needed}{long} and has {enough}: {', '.join(told) or 'no speaker'}."
+
+
 def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
-    """Write index.csv, left_out.csv and corpus.json. Raises CorpusError if a split is empty."""
+    """Write index.csv, left_out.csv and corpus.json. Raises CorpusError if a split has too few recordings."""
     kept, rejected = [r for r in rows if "reason" not in r], [r for r in rows if "reason" in r]
-    for split in corpus.splits:
-        if not any(r["split"] == split for r in kept):
-            reasons = sorted({r["reason"].partition(":")[0] for r in rejected if r["split"] == split})
-            needed = " from at least three speakers" if corpus.splits == corpora.SPLITS else ""
-            raise CorpusError(
-                f"{corpus.name}: no recording of the split {split!r} was kept ({'; '.join(reasons) or 'there are none'}). "
-                f"The study needs full-band recordings at 44.1 kHz or more{needed}."
-            )
+    if lacking := [text for split in corpus.splits if (text := _lack(corpus.entry, split, rows))]:
+        raise CorpusError(
+            f"{corpus.name} has too few recordings that can be used. {' '.join(lacking)} "
+            "Add full-band recordings at 44.1 kHz or more to the folders of these speakers, or give folders of more speakers."
+        )
     for file, fields, listed in (("index.csv", INDEX_FIELDS, kept), ("left_out.csv", LEFT_OUT_FIELDS, rejected)):
         with open(folder / file, "w", newline="", encoding="utf-8") as f:
             writer = csv.DictWriter(f, fields, extrasaction="ignore")
@@ -276,6 +295,7 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
         **{k: corpus.entry[k] for k in ("title", "licence", "source")},
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
+        **({"folder": corpora.printable(str(corpus.folder))} if corpus.entry["kind"] == "folder" else {}),
         "sample_rate": SR_HIGH,
         "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpus.splits},
         "utterances": {s: sum(r["split"] == s for r in kept) for s in corpus.splits},

@@ -44,6 +44,11 @@ def use_style() -> None:
         formatter.for_type(mpl.figure.Figure, lambda fig: (small_png(fig, fig.dpi), {"alt": description(fig)}))
 
 
+def plain(text: str) -> str:
+    """Return the text as matplotlib shows it literally: between two dollar signs, as in a folder's name, it would see a formula."""
+    return text.replace("$", r"\$")
+
+
 def description(fig) -> str:
     """Return a description of a matplotlib figure in words: its title, and the axes and curves of each panel.
 
