@@ -1,6 +1,7 @@
 """Errors become messages in one place: what happened, to which file, what to do. Ctrl-C ends in one line."""
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -41,7 +42,11 @@ def test_other_errors_are_explained_too(tmp_path):
     assert "read-only disk" in explained(OSError(errno.EROFS, "x"))
     assert "memory of the GPU is too small" in explained(torch.OutOfMemoryError("CUDA out of memory.\nDetails"))
     assert "memory of this machine" in explained(MemoryError())
-    for work in (lambda: sf.info(tmp_path / "a.wav"), lambda: torch.zeros(2) + torch.zeros(3), lambda: json.loads("{")):
+    assert "memory of this machine" in explained(raised(lambda: torch.empty(10**15)))
+    assert "a.wav" in (said := explained(raised(lambda: sf.info(tmp_path / "a.wav")))) and "Convert the sound file" in said
+    assert "No module named 'no_such'. Run ./run_all.sh once" in explained(raised(lambda: importlib.import_module("no_such")))
+    assert "use --device cpu" in explained(RuntimeError("CUDA error: device-side assert triggered\nDetails"))
+    for work in (lambda: torch.zeros(2) + torch.zeros(3), lambda: json.loads("{")):
         said = explained(raised(work))
         assert said.startswith("Unexpected error in ") and "Start again with --debug" in said and "\n" not in said
 

@@ -54,16 +54,22 @@ def explained(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         named = f"{_printable(error.filename)}: " if error.filename else ""
         return named + REMEDIES.get(error.errno, f"{os.strerror(error.errno).lower()}. Correct this and start again.")
-    first = str(error).strip().partition("\n")[0]
-    if type(error).__name__ == "OutOfMemoryError":  # of PyTorch, on a GPU
+    first, kind = str(error).strip().partition("\n")[0], type(error).__name__
+    if kind == "OutOfMemoryError":  # of PyTorch, on a GPU
         return f"The memory of the GPU is too small for this profile: use --profile quick, or --device cpu. {first}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't allocate memory" in first:  # the words of PyTorch
         return "The memory of this machine is too small: close other programs, or use --profile quick."
+    if "CUDA error" in first:
+        return f"The GPU reports an error: use --device cpu, or start the machine again. {first}"
+    if kind == "LibsndfileError":
+        return f"{first} Convert the sound file (ffmpeg -i IN OUT.wav) and start again."
+    if isinstance(error, ModuleNotFoundError):
+        return f"{first}. Run ./run_all.sh once: it installs what is missing."
     if isinstance(error, UnicodeError):
         return f"A name or a text is not valid UTF-8 ({first}). Rename the file, or save the text as UTF-8."
     where = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" in {Path(where[0].filename).name}, line {where[0].lineno}" if where else ""
-    return f"Unexpected error{place}: {type(error).__name__}: {first}. Start again with --debug to see the traceback."
+    return f"Unexpected error{place}: {kind}: {first}. Start again with --debug to see the traceback."
 
 
 def run_command(work: Callable[[], int], *, debug: bool = False, kept: Callable[[], str] = lambda: "") -> int:
