@@ -247,3 +247,11 @@ def test_a_folder_that_is_not_prepared_does_not_open_by_its_name(recordings):
         NotPrepared, match=r"run_all\.sh --corpus FOLDER --only 07, then try again\. FOLDER is the path of your recordings\.$"
     ):
         dataset.summary(name)  # which cannot know the path
+
+
+def test_a_folder_of_broken_links_says_so(tmp_path):
+    (tmp_path / "links").mkdir()
+    for speaker in ("ann", "ben", "cat"):
+        (tmp_path / "links" / speaker).symlink_to(f"../nowhere/{speaker}")
+    with pytest.raises(CorpusError, match=r"no WAV.* in links or its sub-folders\. The link (ann|ben|cat) leads nowhere, and 2 more"):
+        listed(tmp_path / "links")

@@ -162,12 +162,15 @@ def _files(top: Path) -> Iterator[Path]:
 def list_recordings(corpus: Corpus) -> list[Recording]:
     """Return all recordings of a fetched corpus, sorted by path. Raises CorpusError if there are none."""
     try:
-        found = sorted(p for p in _files(corpus.folder) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        listed = list(_files(corpus.folder))
+        found = sorted(p for p in listed if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     except OSError as error:
         where = printable(error.filename or corpus.folder.name)
         raise CorpusError(f"cannot read the folder {where}: {error.strerror}. Check its path and permissions.") from error
     if not found:
-        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {printable(corpus.folder.name)} or its sub-folders")
+        broken = [printable(p.name) for p in listed if not p.exists()]
+        links = f". The link {broken[0]} leads nowhere" + (f", and {len(broken) - 1} more" if broken[1:] else "") if broken else ""
+        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {printable(corpus.folder.name)} or its sub-folders{links}")
     speakers = [speaker_of(corpus, p) for p in found]
     split = split_speakers(corpus, speakers)
     names = [printable(p.relative_to(corpus.folder).as_posix()) for p in found]
