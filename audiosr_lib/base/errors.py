@@ -139,7 +139,9 @@ def _say_interrupted(kept: Callable[[], str]) -> None:
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """Print a `StudyWarning` as one line, and leave out the warnings of other libraries, which a user cannot act on."""
     if issubclass(category, StudyWarning):
-        print(f"Note: {message}", file=sys.stderr, flush=True)
+        from tqdm import tqdm
+
+        tqdm.write(f"Note: {message}", file=sys.stderr)  # above a progress bar
 
 
 def _printable(name: str | bytes) -> str:
