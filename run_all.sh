@@ -44,7 +44,10 @@ python="$environment/bin/python"
 stamp="$environment/.audiosr-installed"
 wanted="$(cksum requirements.txt pyproject.toml) $PWD"
 if ! { [ -x "$python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; }; then
-  mkdir -p build
+  mkdir -p build || fail "The folder $PWD cannot be written: copy the project to a folder of yours, and start there."
+  exec 9>build/installing
+  "$base" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null ||
+    fail "Another start installs the packages in this folder: wait until it ends, and start again."
   log=build/setup.log
   if [ -n "$active" ]; then
     echo "The active environment $(basename "$active") gets the $(grep -c == requirements.txt) packages of requirements.txt, in these versions, and audiosr-lib."
@@ -61,6 +64,7 @@ if ! { [ -x "$python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ];
   pip -e ".[perceptual]" ||
     echo "ViSQOL could not be built here (it needs a C++ compiler): notebook 11 leaves the perceptual score out."
   printf '%s' "$wanted" >"$stamp"
+  exec 9>&- # from here on another start may install
 fi
 
 export JUPYTER_PREFER_ENV_PATH=1

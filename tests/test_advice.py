@@ -107,5 +107,6 @@ def test_the_command_to_continue_means_the_same_run(words, tmp_path):
     folder = tmp_path / "my recordings"
     folder.mkdir()
     options = runner.parse([str(folder) if word == "FOLDER" else word for word in words])
-    again = runner.parse(shlex.split(execution.again(runner.parameters_of(options), "--from", "09"))[1:])
+    said = shlex.split(execution.again(runner.parameters_of(options), "--from", "09"))
+    again = runner.parse(said[said.index("./run_all.sh") + 1 :])
     assert runner.parameters_of(again) == runner.parameters_of(options) and again.first == "09"

@@ -6,6 +6,7 @@ The networks here are untrained, and small recordings are enough: what is tested
 import errno
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -323,7 +324,9 @@ def test_a_write_that_fails_goes_up_and_leaves_nothing(tmp_path, suffix):
     assert names(tmp_path) == ["low.wav"]
 
 
-def test_a_full_disk_goes_up_and_leaves_nothing(tmp_path):
+def test_a_full_disk_goes_up_and_leaves_nothing(tmp_path, monkeypatch):
+    """The space goes while the work goes on."""
+    monkeypatch.setattr(chunks.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 0, 10**9))
     sf.write(tmp_path / "low.wav", np.resize(X, 4 * SR_LOW), SR_LOW)
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -420,3 +423,31 @@ def test_the_command(command, low, capsys):
     assert sf.info("high.wav").subtype == "PCM_16"
     assert command("low.wav", "low.wav", "--force") == 1 and "is the recording itself" in capsys.readouterr().err
     assert sf.info("low.wav").samplerate == SR_LOW
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(command, low, tmp_path, monkeypatch, capsys):
+    def appears(*arguments, **options):
+        (tmp_path / "high.wav").write_text("precious")
+        return really(*arguments, **options)
+
+    really = chunks._enhanced
+    monkeypatch.setattr(chunks, "_enhanced", appears)
+    assert command("low.wav", "high.wav") == 1
+    assert "high.wav exists" in capsys.readouterr().err and (tmp_path / "high.wav").read_text() == "precious"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_disk_that_is_too_small_for_the_result_is_told_before_the_work(low, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 100))
+    with pytest.raises(SoundError, match=r"high.wav needs 0 MB, but its disk has 0 MB free: give a target on a larger disk"):
+        chunks.super_resolve_file(NoNetwork(), low, tmp_path / "high.wav")
+
+
+def test_advice_for_a_name_that_looks_like_an_option(tmp_path):
+    x = X.copy()
+    x[2000] = np.nan
+    sf.write(tmp_path / "12:30 -archive.wav", x, SR_LOW, subtype="FLOAT")
+    with pytest.raises(SoundError) as caught:
+        chunks.super_resolve_file(NoNetwork(), tmp_path / "12:30 -archive.wav", tmp_path / "high.wav")
+    words = shlex.split(str(caught.value).partition("before that: ")[2])
+    assert words == ["ffmpeg", "-i", f"file:{tmp_path}/12:30 -archive.wav", "-t", "0.09", "-ar", "22050", "OUT.wav"]

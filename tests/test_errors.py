@@ -16,7 +16,7 @@ import soundfile as sf
 import torch
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.errors import REMEDIES, NotPrepared, StudyWarning, explained, run_command
+from audiosr_lib.base.errors import REMEDIES, NotPrepared, StudyError, StudyWarning, explained, run_command
 
 
 def raised(work):
@@ -66,6 +66,36 @@ def test_a_command_returns_its_status_and_prints_one_message(capsys):
     assert said.startswith("figures/a.png: the disk is full. Free some space") and "Traceback" not in said
     with pytest.raises(OSError, match="No space"):
         run_command(fails, debug=True)
+
+
+@pytest.mark.parametrize("end", ["| head -c 1", "> /dev/full", ">&-"])
+def test_output_that_nobody_takes_is_no_traceback(end):
+    code = "from audiosr_lib.base.errors import run_command; run_command(lambda: print('x' * 10**6), kept=lambda: 'Kept: all.')"
+    environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY)}
+    done = subprocess.run(["bash", "-c", f'"$0" -c "$1" {end}', sys.executable, code], capture_output=True, text=True, env=environment)
+    assert "Traceback" not in done.stderr
+    if "head" in end:
+        assert "The reader of the output has gone, so the command stops. Kept: all." in done.stderr
+
+
+def test_a_working_folder_that_is_deleted_is_no_hindrance(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert explained(OSError(errno.ENOSPC, "x", "/a/b")).startswith("/a/b: the disk is full")
+
+
+def test_a_home_of_an_unknown_user_is_told(monkeypatch):
+    monkeypatch.setenv("AUDIOSR_HOME", "~no-such-user/x")
+    with pytest.raises(StudyError, match=r"AUDIOSR_HOME is '~no-such-user/x'.* Give the path of a folder"):
+        paths.home()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"a": 1}', "\0"])
+def test_json_that_lacks_what_is_needed_is_damaged(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(files.DamagedFile, match=r"a.json is damaged .*: delete it and start again"):
+        files.read_json(tmp_path / "a.json", "b")
 
 
 def test_a_warning_for_the_user_is_one_line_and_others_are_not_shown(capsys):

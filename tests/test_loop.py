@@ -173,6 +173,25 @@ def test_a_damaged_best_checkpoint_is_replaced_by_the_last(config, tmp_path):
     systems.load_model(tmp_path / "run" / "best.pt")
 
 
+def test_a_checkpoint_of_another_training_is_not_taken(config, tmp_path):
+    loop.train(config, tmp_path / "run", stop_after=2)
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in (tmp_path / "run").glob("*t.*"):
+        shutil.copy(file, other)
+    (other / "last.pt.1234.part").touch()  # left by a process that was killed
+    with pytest.raises(CheckpointError, match=r"last.pt belongs to another training, and best.pt cannot replace it"):
+        loop.train(dataclasses.replace(config, seed=9), other)
+    assert (other / "last.pt").exists() and not list(other.glob("*.part"))
+
+
+def test_a_damaged_checksum_counts_as_a_damaged_checkpoint(config, tmp_path):
+    loop.train(config, tmp_path / "run", stop_after=3)
+    (tmp_path / "run" / "last.json").write_text("{}")
+    with pytest.warns(StudyWarning, match=r"last.pt has no valid checksum.*training goes on from best.pt"):
+        assert loop.train(config, tmp_path / "run").step == 5
+
+
 def test_a_training_without_a_whole_checkpoint_is_named(config, tmp_path):
     loop.train(config, tmp_path / "trainings" / "run", stop_after=3)
     for name in ("last.pt", "best.pt"):
@@ -223,6 +242,13 @@ def test_a_log_that_was_cut_keeps_its_whole_rows(tmp_path, end):
     head = ",".join(log.FIELDS["train"])
     (tmp_path / "train.csv").write_text(f"{head}\r\n6,1,1,1,1,1,1\r\n{end}", newline="")
     assert [row["step"] for row in log.read_log(tmp_path / "train.csv")] == ([6, 7] if "\x00" in end else [6])
+
+
+@pytest.mark.parametrize("text", ["\n", "steps,x\n1,2\n"])
+def test_a_log_with_another_header_is_damaged(tmp_path, text):
+    (tmp_path / "train.csv").write_text(text)
+    with pytest.raises(files.DamagedFile, match=r"train.csv is damaged: its first line is not the header of a log"):
+        log.read_log(tmp_path / "train.csv")
 
 
 def test_a_full_disk_is_told_before_the_first_step(config, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from sounds import NOT_WHOLE, OPEN, mp3_without_count
 
 from audiosr_lib import resampling, signals
 from audiosr_lib.base import files, paths
+from audiosr_lib.base.errors import explained
 from audiosr_lib.data import corpora, dataset, preparation
 from audiosr_lib.data.corpora import CorpusError
 from audiosr_lib.data.dataset import NotPrepared, PairedSplit
@@ -205,19 +206,23 @@ def test_one_channel_that_cancels_the_other_is_silent(tmp_path, home):
     assert left_out(corpus)["ann/opposed.wav"].startswith("silent")
 
 
-def test_a_recording_that_may_not_be_read(tmp_path, home, monkeypatch):
+def test_a_recording_that_may_not_be_read_stops_the_preparation(tmp_path, home, monkeypatch):
+    """The user can mend that; a corpus without the recording would stay without it."""
     folder = voices(tmp_path / "locked", 3)
     read = Path.read_bytes
 
     def refuse(path):
         if path.name == "ann_1.wav":
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(13, "Permission denied", str(path))
         return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
     corpus = corpora.open_corpus(str(folder))
+    with monkeypatch.context() as m, pytest.raises(PermissionError) as caught:
+        m.setattr(Path, "read_bytes", refuse)
+        preparation.prepare(corpus, workers=1, progress=False)
+    assert "ann_1.wav: permission denied. Change the permissions" in explained(caught.value)
     preparation.prepare(corpus, workers=1, progress=False)
-    assert left_out(corpus) == {"ann/ann_1.wav": "unreadable: Permission denied"}
+    assert left_out(corpus) == {}
 
 
 def test_speakers_in_no_split_are_listed(home):
@@ -485,6 +490,48 @@ def test_interrupted_again_and_again(tmp_path, monkeypatch, many, stops):
         except KeyboardInterrupt:
             continue
     assert contents(prepare_in(tmp_path / "cut", monkeypatch, corpus, results)) == whole
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 40 + b"\n", b"{}\n", b"[]\n", b'{"split": \xff}\n'])
+def test_a_damaged_journal_is_begun_anew(tmp_path, monkeypatch, many, damage):
+    corpus, results = many
+    whole = contents(prepare_in(tmp_path / "whole", monkeypatch, corpus, results))
+    with pytest.raises(KeyboardInterrupt):
+        prepare_in(tmp_path / "cut", monkeypatch, corpus, results, 8)
+    journal = paths.prepared(corpus.name + ".partial") / "journal.jsonl"
+    journal.write_bytes(damage + journal.read_bytes())
+    assert contents(prepare_in(tmp_path / "cut", monkeypatch, corpus, results)) == whole
+
+
+def test_space_that_is_already_filled_is_not_asked_for_again(tmp_path, monkeypatch, many):
+    corpus, results = many
+    asked = []
+    monkeypatch.setattr(preparation, "require_space", lambda folder, need, what: asked.append(need))
+    with pytest.raises(KeyboardInterrupt):
+        prepare_in(tmp_path / "cut", monkeypatch, corpus, results, 8)
+    prepare_in(tmp_path / "cut", monkeypatch, corpus, results)
+    assert asked[1] < asked[0]
+
+
+def test_recordings_that_were_fetched_and_changed_are_told(home):
+    corpus = corpora.open_corpus("synthetic")
+    preparation.make_ready(corpus, progress=False)
+    before = contents(paths.prepared("synthetic"))
+    next(corpus.folder.rglob("*.flac")).unlink()
+    with pytest.raises(CorpusError, match=r"data/raw/synthetic are not those that were fetched.*Delete data/raw/synthetic/fetched.json"):
+        preparation.make_ready(corpus, progress=False)
+    assert contents(paths.prepared("synthetic")) == before
+    (corpus.folder / "fetched.json").unlink()  # as advised
+    preparation.make_ready(corpus, progress=False)
+    assert [len(PairedSplit("synthetic", s)) for s in ("train", "validation", "test")] == [18, 6, 18]
+
+
+def test_an_index_that_is_missing_or_damaged_is_named(prepared):
+    index = paths.prepared(prepared.name) / "index.csv"
+    for damage in (lambda: index.write_text("split\ntrain\n"), index.unlink):
+        damage()
+        with pytest.raises(NotPrepared, match=r"do not match their index: delete data/prepared/folder-voices-.* and prepare again"):
+            PairedSplit(prepared.name, "train")
 
 
 def test_journal_that_promises_more_samples_than_there_are(tmp_path, monkeypatch, many):

@@ -151,6 +151,16 @@ def test_an_interrupted_publish_leaves_the_old_record(run, monkeypatch):
     assert [p.name for p in folder.parent.iterdir()] == ["smoke"]
 
 
+def test_a_record_behind_a_link_stays_there(run, tmp_path):
+    (tmp_path / "large disk").mkdir()
+    paths.figures("smoke").parent.mkdir(parents=True)
+    paths.figures("smoke").symlink_to(tmp_path / "large disk")
+    for _ in range(3):
+        fill(run)
+        assert record.verify(publish()) == []
+    assert paths.figures("smoke").is_symlink() and (tmp_path / "large disk" / "manifest.json").exists()
+
+
 def test_opening_a_run_again_forgets_what_it_made(run):
     fill(run)
     Run.open("02_test", profile="smoke")

@@ -59,6 +59,11 @@ def copy(tmp_path):
         (["--minutes", "nan"], "'nan' is not a positive number"),
         (["--minutes", "inf"], "'inf' is not a positive number"),
         (["--minutes", "5", "--from", "02"], "--from: not allowed with argument --minutes"),
+        (["--forget", ""], "--forget: an empty name"),
+        (["--corpus", "~no-such-user/x"], "neither an existing folder"),
+        (["--corpus", 300 * "x"], "neither an existing folder"),
+        (["--minutes", "1_0"], "'1_0' is not a positive number"),
+        (["--minutes", "."], "'.' is not a positive number"),
         (["--forget", "--lab"], "--lab: not allowed with argument --forget"),
         (["--test", "--profile", "smoke"], "--lab and --test go without --profile smoke"),
         (["--lab", "--seed", "1"], "--lab and --test go without --seed 1"),
@@ -356,9 +361,9 @@ def test_minutes_train_a_piece_and_every_training_stays(study, small_steps, tmp_
     assert study("--minutes", "0.0001") == 0
     said = capsys.readouterr().out
     assert "Step 1 of 3" in said
-    assert "Not finished. To continue: ./run_all.sh --profile smoke --device cpu --minutes 0.0001" in said
+    assert "Not finished. To continue: AUDIOSR_HOME=" in said and " ./run_all.sh --profile smoke --device cpu --minutes 0.0001" in said
     assert study("--minutes", "5") == 0
-    assert "Training is finished. The study takes it: ./run_all.sh --profile smoke --device cpu" in capsys.readouterr().out
+    assert "Training is finished. The study takes it: AUDIOSR_HOME=" in capsys.readouterr().out
     (first,) = checkpoints.trainings("smoke")
     trained = (first / "last.pt").read_bytes()
     assert study("--minutes", "0.0001", "--seed", "5") == 0
@@ -382,6 +387,15 @@ def test_only_forget_deletes_a_training(study, small_steps, monkeypatch, capsys)
     assert study("--forget", "no-such-training") == 1
     said = capsys.readouterr().err
     assert "There is no training no-such-training" in said and f"{first.name}: step 3 of 3" in said and second.name in said
+    with files.only_one(first / "lock", "x"):
+        assert study("--forget") == 1  # it runs
+    assert "Another run works in" in capsys.readouterr().err and (first / "last.pt").exists()
+    saved = (second / "last.json").read_text()
+    for damage in ("", "{}", "[]"):
+        (second / "last.json").write_text(damage)
+        assert study("--forget", "no-such-training") == 1
+        assert f"{second.name}: damaged" in capsys.readouterr().err
+    (second / "last.json").write_text(saved)
     assert study("--forget") == 0
     said = capsys.readouterr().out
     assert f"Deleted the training {first.name}." in said and f"{second.name}: step 1 of 3" in said
@@ -448,8 +462,12 @@ def test_relative_paths_begin_where_the_user_stands(copy, tmp_path, recordings):
 
 
 def test_the_command_is_repeated_as_the_user_called_it(monkeypatch):
+    monkeypatch.delenv("AUDIOSR_HOME")
     usual = {"profile": "quick", "corpus": "tuxpaint", "seed": 0, "device": "auto"}
     assert execution.again(usual) == "./run_all.sh"
+    monkeypatch.setenv("AUDIOSR_HOME", "/a disk")
+    assert execution.again(usual) == "AUDIOSR_HOME='/a disk' ./run_all.sh"
+    monkeypatch.delenv("AUDIOSR_HOME")
     monkeypatch.setenv(execution.COMMAND, "../study/run_all.sh")
     other = usual | {"profile": "smoke", "corpus": "/my recordings", "seed": 7}
     assert execution.again(other, "--from", "08") == "../study/run_all.sh --profile smoke --corpus '/my recordings' --seed 7 --from 08"

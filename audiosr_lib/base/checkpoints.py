@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import suppress
 from pathlib import Path
 
 from audiosr_lib.base import files, paths
@@ -20,10 +21,12 @@ def write(file: Path, content: dict, step: int) -> None:
     """Write a checkpoint, and its checksum and step beside it."""
     import torch
 
-    buffer = io.BytesIO()
+    buffer, earlier = io.BytesIO(), []
     torch.save(content, buffer)
     beside = file.with_suffix(".json")
-    sums = [hashlib.sha256(buffer.getbuffer()).hexdigest(), *_sums(beside)][:REMEMBERED]
+    with suppress(files.DamagedFile):
+        earlier = _sums(beside)
+    sums = [hashlib.sha256(buffer.getbuffer()).hexdigest(), *earlier][:REMEMBERED]
     with files.atomic_write(file) as path:
         path.write_bytes(buffer.getbuffer())
         files.write_json(beside, {"step": step, "sha256": sums})
@@ -40,7 +43,10 @@ def read(file: Path) -> dict:
 
     if not file.exists():
         raise CheckpointError(f"{paths.shown(file)} is missing")
-    data, sums = file.read_bytes(), _sums(file.with_suffix(".json"))
+    try:
+        data, sums = file.read_bytes(), _sums(file.with_suffix(".json"))
+    except files.DamagedFile as error:
+        raise CheckpointError(f"{paths.shown(file)} has no valid checksum: {file.stem}.json is damaged") from error
     if sums and hashlib.sha256(data).hexdigest() not in sums:
         raise CheckpointError(f"{paths.shown(file)} is damaged: its checksum is not the one of {file.stem}.json")
     try:
@@ -77,9 +83,9 @@ def network(profile: str) -> Path:
 
 def progress(directory: Path) -> str:
     """Return how far a training is, such as "step 150 of 375"."""
-    steps, saved = files.read_json(directory / "config.json")["config"]["steps"], directory / "last.json"
-    return f"step {files.read_json(saved)['step'] if saved.exists() else 0} of {steps}"
+    steps, saved = files.read_json(directory / "config.json", "config")["config"].get("steps"), directory / "last.json"
+    return f"step {files.read_json(saved, 'step')['step'] if saved.exists() else 0} of {steps}"
 
 
 def _sums(beside: Path) -> list[str]:
-    return files.read_json(beside)["sha256"] if beside.exists() else []
+    return files.read_json(beside, "sha256")["sha256"] if beside.exists() else []

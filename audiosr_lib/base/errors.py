@@ -52,7 +52,7 @@ def explained(error: BaseException) -> str:
     if isinstance(error, StudyError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        named = f"{_printable(error.filename)}: " if error.filename else ""
+        named = f"{_shown(error.filename)}: " if error.filename else ""
         return named + REMEDIES.get(error.errno, f"{os.strerror(error.errno).lower()}. Correct this and start again.")
     first, kind = str(error).strip().partition("\n")[0], type(error).__name__
     if kind == "OutOfMemoryError":  # of PyTorch, on a GPU
@@ -61,6 +61,8 @@ def explained(error: BaseException) -> str:
         return "The memory of this machine is too small: close other programs, or use --profile quick."
     if "CUDA error" in first:
         return f"The GPU reports an error: use --device cpu, or start the machine again. {first}"
+    if kind == "BrokenProcessPool":
+        return "A process was ended from outside, perhaps because the memory is too small: close other programs and start again."
     if kind == "LibsndfileError":
         return f"{first} Convert the sound file (ffmpeg -i IN OUT.wav) and start again."
     if isinstance(error, ModuleNotFoundError):
@@ -82,6 +84,11 @@ def run_command(work: Callable[[], int], *, debug: bool = False, kept: Callable[
     kept : called after Ctrl-C; returns what is kept and how to continue.
     """
     say = functools.cache(lambda: _say_interrupted(kept))  # once
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: SIM115 - a closed one is None
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # for names that are not UTF-8
+        setattr(sys, name, stream)
     before = warnings.showwarning, signal.getsignal(signal.SIGINT)
     if not debug:
         warnings.showwarning = _show_warning
@@ -91,6 +98,10 @@ def run_command(work: Callable[[], int], *, debug: bool = False, kept: Callable[
     except KeyboardInterrupt:
         say()
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes the output once more at its end
+        print(f"\nThe reader of the output has gone, so the command stops. {kept()}".rstrip(), file=sys.stderr)
+        return 1
     except Exception as error:
         if debug:
             raise
@@ -144,9 +155,14 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
         tqdm.write(f"Note: {message}", file=sys.stderr)  # above a progress bar
 
 
-def _printable(name: str | bytes) -> str:
-    """Return a file name for display: relative to the working directory if it is below it, and with bytes that are not UTF-8 escaped."""
+def printable(name: str | Path) -> str:
+    """Return a file name that can be written as UTF-8: bytes of the name that are not UTF-8 become \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _shown(name: str | bytes) -> str:
+    """Return a file name for display, relative to the working directory if it is below it."""
     path = Path(os.fsdecode(name))
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+    with suppress(OSError, ValueError):  # the working directory may be deleted
         path = path.relative_to(Path.cwd())
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(path)

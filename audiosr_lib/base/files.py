@@ -44,8 +44,19 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def named(file: Path) -> Iterator[None]:
+    """Name the file in an OSError of the block that names none, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(file)
+        raise
+
+
+@contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a new, empty folder. It replaces `target` if the block succeeds and is removed if it fails."""
+    target = target.resolve()  # a link to a folder on a larger disk stays
     restore(target)
     new = target.with_name(target.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
@@ -60,6 +71,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 def swap(new: Path, target: Path) -> None:
     """Rename the folder `new` to `target`. An older `target` is deleted after that; `restore` repairs an interruption in between."""
+    target = target.resolve()
     old = target.with_name(target.name + ".old")
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -70,6 +82,7 @@ def swap(new: Path, target: Path) -> None:
 
 def restore(target: Path) -> None:
     """Rename NAME.old back to `target` if an interrupted `swap` left no `target`."""
+    target = target.resolve()
     old = target.with_name(target.name + ".old")
     if old.exists() and not target.exists():
         old.rename(target)
@@ -130,12 +143,15 @@ def write_json(target: Path, content: dict) -> None:
     write_text(target, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict:
-    """Return the content of a JSON file. Raises DamagedFile if it is not JSON."""
+def read_json(path: Path, *keys: str) -> dict:
+    """Return the dictionary in a JSON file. Raises DamagedFile if there is none, or if it lacks one of the keys."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON or UTF-8
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if missing := [key for key in keys if key not in content] if isinstance(content, dict) else ["a dictionary"]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+    except ValueError as error:  # of JSON or UTF-8, too
         raise DamagedFile(f"{path} is damaged ({error}): delete it and start again.") from None
+    return content
 
 
 def copy_stream(target: Path, source) -> None:

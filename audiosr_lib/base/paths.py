@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from audiosr_lib.base.errors import StudyError
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:
     """Return the folder that holds data/, build/ and figures/: AUDIOSR_HOME if it is set, else the repository."""
-    return Path(os.environ.get("AUDIOSR_HOME") or REPOSITORY).expanduser().resolve()
+    try:
+        return Path(os.environ.get("AUDIOSR_HOME") or REPOSITORY).expanduser().resolve()
+    except RuntimeError as error:
+        raise StudyError(f"AUDIOSR_HOME is {os.environ['AUDIOSR_HOME']!r}: {error} Give the path of a folder.") from None
 
 
 def registry_file() -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.errors import StudyError
+from audiosr_lib.base.errors import StudyError, printable
 
 SPLITS = ("train", "validation", "test")
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -131,11 +131,6 @@ def speaker_of(corpus: Corpus, path: Path) -> str:
     return printable(relative.parts[0]) if len(relative.parts) > 1 else "(no sub-folder)"
 
 
-def printable(name: str) -> str:
-    """Return a file name that can be written as UTF-8: bytes of the name that are not UTF-8 become \\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _files(top: Path) -> Iterator[Path]:
     """Yield the files below a folder, but no hidden or system files; each folder once, whether it is there or linked.
 
@@ -170,7 +165,8 @@ def list_recordings(corpus: Corpus) -> list[Recording]:
     if not found:
         broken = [printable(p.name) for p in listed if not p.exists()]
         links = f". The link {broken[0]} leads nowhere" + (f", and {len(broken) - 1} more" if broken[1:] else "") if broken else ""
-        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {printable(corpus.folder.name)} or its sub-folders{links}")
+        fetched = ". Delete fetched.json there and start again" if (corpus.folder / "fetched.json").exists() else ""
+        raise CorpusError(f"no WAV, FLAC, OGG or MP3 file in {printable(corpus.folder.name)} or its sub-folders{links}{fetched}")
     speakers = [speaker_of(corpus, p) for p in found]
     split = split_speakers(corpus, speakers)
     names = [printable(p.relative_to(corpus.folder).as_posix()) for p in found]

@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.constants import FULL_SCALE, SR_HIGH
-from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.base.errors import NotPrepared, StudyError
 from audiosr_lib.data import corpora
 
 
@@ -42,7 +42,7 @@ def summary(corpus: str) -> dict:
         if corpora.splits_of(corpora.registry().get(corpus, {})) != corpora.SPLITS:
             how = "It is used only for testing, in notebook 11: ./run_all.sh --only 11 fetches and prepares it."
         raise NotPrepared(f"the corpus {corpus!r} is not prepared on this machine. {how}")
-    return files.read_json(file)
+    return files.read_json(file, "content_sha256", "speakers", "utterances", "seconds", "fingerprint")
 
 
 def _evenly_spread(items: list[int], count: int | None) -> list[int]:
@@ -64,9 +64,12 @@ class PairedSplit:
             raise ValueError(f"the corpus {corpus!r} has no split {split!r}: choose one of {', '.join(splits)}")
         folder = paths.prepared(corpus)
         self.corpus, self.split = corpus, split
-        with open(folder / "index.csv", newline="", encoding="utf-8") as f:
-            rows = (r for r in csv.DictReader(f) if r["split"] == split)
-            self.utterances = [Utterance(r["name"], r["speaker"], int(r["offset"]), int(r["length"])) for r in rows]
+        try:
+            with open(folder / "index.csv", newline="", encoding="utf-8") as f:
+                rows = (r for r in csv.DictReader(f) if r["split"] == split)
+                self.utterances = [Utterance(r["name"], r["speaker"], int(r["offset"]), int(r["length"])) for r in rows]
+        except (FileNotFoundError, KeyError, ValueError, TypeError):
+            self.utterances = []
         total = sum(u.length for u in self.utterances)
         sides = [folder / f"{split}_{side}.i16" for side in "xy"]
         if not all(f.exists() and f.stat().st_size == 2 * total > 0 for f in sides):
@@ -115,6 +118,10 @@ def _stack(split: PairedSplit, places: list[tuple[int, int]], length: int) -> tu
     return np.stack(x)[:, None], np.stack(y)[:, None]
 
 
+class CropError(StudyError, ValueError):
+    """Recordings and settings that make no batch."""
+
+
 class Crops:
     """Random crops of a split, as batches that depend only on seed and step.
 
@@ -130,14 +137,14 @@ class Crops:
 
     Raises
     ------
-    ValueError : `batch_size` is not divisible by `world`.
-    ValueError : `crop_length` is odd, below 2, or greater than the length of every utterance.
+    CropError : `batch_size` is not divisible by `world`, or every utterance is shorter than a crop.
+    ValueError : `crop_length` is odd or below 2.
     """
 
     def __init__(self, split: PairedSplit, batch_size: int, crop_length: int, seed: int, share: tuple[int, int] = (0, 1)) -> None:
         rank, world = share
         if batch_size % world:
-            raise ValueError(f"{batch_size} crops cannot be split equally among {world} processes: choose a divisor of {batch_size}")
+            raise CropError(f"{batch_size} crops cannot be split equally among {world} processes: choose a divisor of {batch_size}")
         self.own = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
         if crop_length < 2 or crop_length % 2:
             raise ValueError(f"crop_length must be even and at least 2 samples, got {crop_length}")
@@ -147,7 +154,7 @@ class Crops:
         self._shuffled: tuple[int, np.ndarray] = (-1, np.empty(0))  # epoch of the last draw, and its order
         if not self.eligible:
             longest = max((u.seconds for u in split.utterances), default=0.0)
-            raise ValueError(
+            raise CropError(
                 f"no utterance of {split.corpus}/{split.split} is as long as a crop of {crop_length / SR_HIGH:.2f} s; "
                 f"the longest has {longest:.2f} s. Add longer recordings, or choose a profile with shorter crops."
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from argparse import ArgumentTypeError
+from contextlib import suppress
 from pathlib import Path
 
 from audiosr_lib.base import paths
@@ -23,13 +24,9 @@ def seed(text: str) -> int:
 
 def minutes(text: str) -> float:
     """Return a time in minutes, positive and finite."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
+    if not (re.fullmatch(r"[0-9]{0,9}\.?[0-9]{0,9}", text) and text.strip(".") and float(text) > 0):
         raise ArgumentTypeError(f"{text!r} is not a positive number of minutes")
-    return value
+    return float(text)
 
 
 def corpus(text: str) -> str:
@@ -39,9 +36,10 @@ def corpus(text: str) -> str:
         return text
     if text in corpora.entries():
         raise ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
-    folder = Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()
-    if folder.is_dir():
-        return str(folder.resolve())
+    with suppress(OSError, RuntimeError):  # a name that is too long; ~ of an unknown user
+        folder = Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()
+        if folder.is_dir():
+            return str(folder.resolve())
     if text.startswith("folder-") and (paths.prepared(text) / "corpus.json").exists():  # a folder's corpus, by its name
         return text
     raise ArgumentTypeError(f"{text!r} is neither an existing folder nor one of {', '.join(names)}")

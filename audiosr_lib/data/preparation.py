@@ -118,8 +118,6 @@ def process(task: Recording, keep: Keep) -> tuple[dict, np.ndarray | None, np.nd
         x, y, gain_db = make_pair(mono, sr)
     except Rejected as reason:
         return row | {"reason": str(reason)}, None, None
-    except OSError as error:
-        return row | {"reason": f"unreadable: {error.strerror or error}"}, None, None
     return row | {"length": len(y), "gain_db": round(gain_db, 2)}, x, y
 
 
@@ -171,11 +169,13 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
     with files.only_one(target.with_name(target.name + ".lock"), f"the preparation of {corpus.name}"):
         if not is_prepared(partial, mark):  # else it was interrupted just before the end
             state = partial / "fingerprint"
-            if not (state.exists() and state.read_text() == mark):
+            if not (state.exists() and state.read_bytes() == mark.encode()):
+                _check_fetched(corpus)
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir(parents=True)
                 state.write_text(mark)
-            require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings), "preparing the pairs")
+            written = sum(f.stat().st_size for f in partial.glob("*.i16"))
+            require_space(partial, 2 * sum(os.stat(r.path).st_size for r in recordings) - written, "preparing the pairs")
             tasks = tasks_of(recordings, keep)
             journal = Journal(partial, corpus.splits)
             done, quiet = len(journal.rows), not (progress and sys.stderr.isatty())
@@ -185,6 +185,16 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
             _finish(corpus, partial, journal.rows, mark)
         files.swap(partial, target)
     return target
+
+
+def _check_fetched(corpus: Corpus) -> None:
+    """Raise CorpusError if recordings of a fetched corpus are missing or were changed since, which would make another corpus."""
+    marker = corpus.folder / "fetched.json"
+    if marker.exists() and files.read_json(marker, "content_sha256")["content_sha256"] != corpora.content_hash(corpus.folder):
+        raise CorpusError(
+            f"The recordings in {paths.shown(corpus.folder)} are not those that were fetched: some are missing, damaged or new. "
+            f"Delete {paths.shown(marker)} and start again, and they are fetched again."
+        )
 
 
 def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
@@ -228,7 +238,13 @@ class Journal:
         self.file = folder / "journal.jsonl"
         written = self.file.read_bytes() if self.file.exists() else b""
         written = written[: written.rfind(b"\n") + 1]  # complete lines
-        self.rows = [json.loads(line) for line in written.splitlines()]
+        try:
+            self.rows = [json.loads(line) for line in written.splitlines()]
+            damaged = any(not {"split", "name", "start"} <= r.keys() or not {"reason", "length"} & r.keys() for r in self.rows)
+        except (ValueError, AttributeError):
+            damaged = True
+        if damaged:  # as after a power cut
+            self.rows, written = [], b""
         self.samples = {s: [folder / f"{s}_{side}.i16" for side in "xy"] for s in splits}
         kept = [r for r in self.rows if "reason" not in r]
         sizes = {f: 2 * sum(r["length"] for r in kept if r["split"] == s) for s, pair in self.samples.items() for f in pair}
@@ -246,10 +262,10 @@ class Journal:
             row, x, y = row | {"reason": f"a copy of {original}"}, None, None
         if x is not None and y is not None:
             for file, samples in zip(self.samples[row["split"]], (x, y), strict=True):
-                with open(file, "ab") as f:
+                with files.named(file), open(file, "ab") as f:
                     row["offset"] = f.tell() // 2
                     f.write(samples.tobytes())
-        with open(self.file, "ab") as f:
+        with files.named(self.file), open(self.file, "ab") as f:
             f.write(json.dumps(row).encode() + b"\n")
         self.rows.append(row)
 
@@ -285,7 +301,7 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
             "Add full-band recordings at 44.1 kHz or more to the folders of these speakers, or give folders of more speakers."
         )
     for file, fields, listed in (("index.csv", INDEX_FIELDS, kept), ("left_out.csv", LEFT_OUT_FIELDS, rejected)):
-        with open(folder / file, "w", newline="", encoding="utf-8") as f:
+        with files.named(folder / file), open(folder / file, "w", newline="", encoding="utf-8") as f:
             writer = csv.DictWriter(f, fields, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(listed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import torch
 from audiosr_lib import resampling
 from audiosr_lib.base import files, sound
 from audiosr_lib.base.constants import SR_HIGH, SR_LOW
-from audiosr_lib.base.errors import StudyWarning
+from audiosr_lib.base.errors import StudyWarning, printable
 from audiosr_lib.base.sound import SoundError
 from audiosr_lib.inference.deployed import HALVINGS, Deployed
 from audiosr_lib.inference.systems import Polyphase
@@ -113,6 +114,8 @@ def super_resolve_file(
     if format_ == "WAV" and size > LARGEST_WAV:
         format_ = "RF64"
     over, peak = 0, 0.0
+    if format_ != "FLAC" and (free := shutil.disk_usage(target.parent).free) < size:
+        raise SoundError(f"{target} needs {size / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB free: give a target on a larger disk")
     with (
         files.atomic_write(target) as path,
         sound.opened(source) as recording,
@@ -125,6 +128,7 @@ def super_resolve_file(
                 made = made.clip(-1, 1)
             writer.write(made)
             progress(len(made))
+        _refuse_existing(target, force)  # another program may have made it meanwhile
     if over:
         warnings.warn(
             f"{target}: {over} samples exceeded full scale, by up to {20 * np.log10(peak):.1f} dB, and were limited to it. "
@@ -147,24 +151,29 @@ def _checked_target(source: Path, target: Path, subtype: str, force: bool) -> st
         raise SoundError(f"{target} is a folder: give the name of a file in it")
     if source.exists() and target.exists() and source.samefile(target):
         raise SoundError(f"{target} is the recording itself: give another name for the result")
+    _refuse_existing(target, force)
     try:
-        if os.path.lexists(target) and not force:
-            raise SoundError(f"{target} exists: give another name, or --force to replace it")
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
         raise SoundError(f"{target} cannot be written ({error.strerror}): choose a folder that exists and is yours to write to") from None
     return format_
 
 
+def _refuse_existing(target: Path, force: bool) -> None:
+    if os.path.lexists(target) and not force:
+        raise SoundError(f"{target} exists: give another name, or --force to replace it")
+
+
 def _checked_source(source: Path) -> sound.Survey:
     """Return what the recording holds, with warnings of what is unusual; raise SoundError if it cannot be enhanced."""
-    convert = f"ffmpeg -i {shlex.quote(str(source))} -ar {SR_LOW} OUT.wav"
+    begin, end = f"ffmpeg -i {shlex.quote(f'file:{printable(source)}')}", f"-ar {SR_LOW} OUT.wav"
+    convert = f"{begin} {end}"
     try:
         about = sound.survey(source)
     except SoundError as error:
         sound_until = int(100 * error.seconds) / 100
         if sound_until:
-            advice = f". To keep the sound before that: {convert.replace(' -ar', f' -t {sound_until} -ar')}"
+            advice = f". To keep the sound before that: {begin} -t {sound_until} {end}"
         else:
             advice = f". If it is a recording, convert it: {convert}" if source.is_file() and source.stat().st_size else ""
         raise SoundError(f"{source}: {error}{advice}") from None

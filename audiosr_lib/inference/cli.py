@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from tqdm import tqdm
 from audiosr_lib.base import checkpoints
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
-from audiosr_lib.base.errors import run_command
+from audiosr_lib.base.errors import printable, run_command
 from audiosr_lib.base.profiles import PROFILES
+from audiosr_lib.base.sound import SoundError
 from audiosr_lib.inference.chunks import SUBTYPES, super_resolve_file
 from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.inference.systems import load_model
@@ -37,13 +39,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def work() -> int:
-        model = load_model(checkpoints.network(options.profile), device_for(options.device))
+        network = checkpoints.network(options.profile)
+        model = load_model(network, device_for(options.device))
         deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
-        with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=options.source.name, leave=False) as bar:
-            seconds = super_resolve_file(
-                deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
-            )
-        print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz")
+        with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=printable(options.source.name), leave=False) as bar:
+            try:
+                seconds = super_resolve_file(
+                    deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
+                )
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise SoundError(f"{options.target}: the disk is full. Give a target on a larger disk.") from error
+                raise
+        print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz, by the network {network.parent.name}")
         return 0
 
     return run_command(work, debug=options.debug, kept=lambda: "Nothing was written.")

@@ -19,7 +19,7 @@ from audiosr_lib.base.errors import StudyError
 COMMAND = "AUDIOSR_COMMAND"  # environment variable: run_all.sh as the user called it
 FIRST_ALONE = "08"  # the training; this notebook and the later ones read earlier results, use every core, or measure times
 AT_ONCE = 4  # the maximum number of earlier notebooks that run at once; each needs one core and about 0.5 GiB
-CLEAR = "\r" + " " * 100 + "\r" if sys.stdout.isatty() else ""
+CLEAR = "\r" + " " * 100 + "\r" if sys.stdout and sys.stdout.isatty() else ""
 
 
 class Failure(StudyError):
@@ -31,7 +31,8 @@ def again(parameters: dict, *more: str) -> str:
     command, usual = os.environ.get(COMMAND, "./run_all.sh"), {"profile": "quick", "seed": 0, "device": "auto"}
     usual["corpus"] = profiles.get(parameters["profile"]).corpus
     chosen = [word for name, value in parameters.items() if value != usual[name] for word in (f"--{name}", shlex.quote(str(value)))]
-    return " ".join([command, *chosen, *more])
+    home = [f"AUDIOSR_HOME={shlex.quote(str(paths.home()))}"] if os.environ.get("AUDIOSR_HOME") else []
+    return " ".join([*home, command, *chosen, *more])
 
 
 def check_parameters(notebooks: list[Path], parameters: dict) -> None:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import run_command
+from audiosr_lib.base.profiles import PROFILES
 from audiosr_lib.claims.judging import POWER_CLAMP
 from audiosr_lib.study import chapters, pages, record, summary
 from audiosr_lib.study.chapters import Chapter, Heading
@@ -199,7 +200,7 @@ def build(folder: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Make the report of a record, print its path and size, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.study.report", description="Make the report of a record.")
-    parser.add_argument("profile", nargs="?", default="quick", help="profile of the record (default: quick)")
+    parser.add_argument("profile", nargs="?", choices=list(PROFILES), default="quick", help="profile of the record (default: quick)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
 

@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
     part.add_argument("--only", choices=numbers, metavar="NN", help="run this notebook alone")
     part.add_argument("--minutes", type=types.minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
-    part.add_argument("--forget", nargs="?", const="", metavar="TRAINING", help="delete the training of these options, or the named one")
+    part.add_argument("--forget", nargs="?", const=True, metavar="TRAINING", help="delete the training of these options, or the named one")
     part.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
     part.add_argument("--test", action="store_true", help="run the tests, without a run of the study")
     add("--seed", type=types.seed, default=0, metavar="N", help="seed of all random numbers (default: 0)")
@@ -57,6 +57,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.lab or options.test) and (extra := [a for a in arguments if a not in ("--lab", "--test", "--debug", "--check")]):
         parser.error(f"--lab and --test go without {' '.join(extra)}")
+    if options.forget == "":
+        parser.error("argument --forget: an empty name")
     options.corpus = options.corpus or profiles.get(options.profile).corpus
     return options
 
@@ -121,15 +123,23 @@ def forget(options: argparse.Namespace) -> None:
 
     known = {folder.name: folder for folder in checkpoints.trainings(options.profile)}
     name = options.forget
-    if not name:
+    if name is True:
         config = TrainingConfig.of(profiles.get(options.profile), corpora.open_corpus(options.corpus).name, options.seed)
         name = checkpoint.directory_of(config, options.profile).name
-    listed = "".join(f"\n  {n}: {checkpoints.progress(folder)}" for n, folder in known.items() if n != name)
+    listed = "".join(f"\n  {n}: {_progress(folder)}" for n, folder in known.items() if n != name)
     others = f"Other trainings of this profile:{listed}" if listed else "There is no other training of this profile."
     if name not in known:
         raise StudyError(f"There is no training {name} of the profile {options.profile}. {others}")
     checkpoint.forget(known[name])
     print(f"Deleted the training {name}. {others}")
+
+
+def _progress(training: Path) -> str:
+    """Return how far a training is, also if it is damaged."""
+    try:
+        return checkpoints.progress(training)
+    except StudyError:
+        return "damaged"
 
 
 def study(options: argparse.Namespace) -> None:
@@ -147,6 +157,8 @@ def study(options: argparse.Namespace) -> None:
     if any(n.name[:2] == UNSEEN_IN for n in chosen):
         prepare_unseen(profiles.get(profile).unseen_beside(corpus))
     if len(chosen) == len(everything):
+        for leftover in paths.build(profile).glob("[!t]*/**/*.part"):  # of a run that was killed; a training cleans its own folder
+            leftover.unlink()
         files.write_json(paths.build(profile) / "seconds.json", {})  # a record holds no notebook of an earlier run
     seconds = run_notebooks(chosen, profile, parameters)
     print_summary(chosen, seconds, [a for f in record.fragments(profile).values() for a in f["artifacts"]])

@@ -45,17 +45,20 @@ def claim_directory(config: TrainingConfig, directory: Path) -> None:
     if not mark.exists():
         files.write_json(mark, {"decides": config.decides(), "config": asdict(config)})
     mark.touch()
-    _repair(directory)
+    for leftover in directory.glob("*.part"):  # of a process that was killed
+        leftover.unlink()
+    _repair(config, directory)
 
 
-def _repair(directory: Path) -> None:
-    """Move damaged checkpoints aside, and replace last.pt by best.pt."""
+def _repair(config: TrainingConfig, directory: Path) -> None:
+    """Move aside the checkpoints that are damaged or belong to another training, and replace last.pt by best.pt."""
     last, best = directory / "last.pt", directory / "best.pt"
     problems = {}
     for file in (last, best):
         try:
-            checkpoints.read(file)
-        except CheckpointError as problem:
+            if TrainingConfig(**checkpoints.read(file)["config"]).decides() != config.decides():
+                raise CheckpointError(f"{paths.shown(file)} belongs to another training")
+        except (CheckpointError, TypeError) as problem:  # TypeError: the config of another version
             problems[file] = problem
     if last in problems and best not in problems:
         if last.exists():
@@ -94,8 +97,14 @@ def load_checkpoint(file: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def forget(directory: Path) -> None:
-    """Delete a training. It is moved out of the trainings first, so an interruption does not leave a part of it there."""
+    """Delete a training. It is moved out of the trainings first, so an interruption does not leave a part of it there.
+
+    Raises
+    ------
+    Busy : the training runs.
+    """
     going = directory.parents[1] / f"{directory.name}.forgotten"
     shutil.rmtree(going, ignore_errors=True)
-    directory.rename(going)
+    with files.only_one(directory / "lock", paths.shown(directory)):
+        directory.rename(going)
     shutil.rmtree(going)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audiosr_lib.base import files
+from audiosr_lib.base import files, paths
 from audiosr_lib.losses import LOSS_NAMES
 
 FIELDS = {"train": ("step", "seconds", "grad_norm", *LOSS_NAMES), "validation": ("step", "seconds", *LOSS_NAMES)}
@@ -69,11 +69,19 @@ def _number(value: float) -> str:
 
 
 def read_log(file: Path) -> list[dict[str, float]]:
-    """Return the complete rows of train.csv or validation.csv as numbers; an empty list if the file does not exist."""
+    """Return the complete rows of train.csv or validation.csv as numbers; an empty list if the file does not exist.
+
+    Raises DamagedFile if the file has another header.
+    """
     if not file.exists():
         return []
     text = file.read_text(encoding="utf-8", errors="replace")
     lines = text[: text.rfind("\n") + 1]  # an interruption can cut the last line
+    if lines and lines.splitlines()[0].split(",") not in map(list, FIELDS.values()):
+        raise files.DamagedFile(
+            f"{paths.shown(file)} is damaged: its first line is not the header of a log. Put a copy of it back, or delete the training: "
+            f"./run_all.sh --forget {file.parent.name}"
+        )
     rows = pd.read_csv(io.StringIO(lines), on_bad_lines="skip") if lines else pd.DataFrame()
     return rows.apply(pd.to_numeric, errors="coerce").dropna().astype(float).to_dict("records")
 
