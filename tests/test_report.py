@@ -313,13 +313,17 @@ def test_the_first_listening_example_is_played_as_it_was_saved(folder):
 def test_a_missing_or_broken_record_is_told_in_one_line(folder, monkeypatch, capsys):
     monkeypatch.setenv("AUDIOSR_HOME", str(folder.parent.parent))
     assert report.main([]) == 1
-    assert re.fullmatch(r"there is no record in figures/quick: run \./run_all\.sh --profile quick .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"there is no record in figures/quick: run \./run_all\.sh --profile quick .*\n", capsys.readouterr().err.lstrip())
     (folder / "figure-1.1.png").unlink()
     assert report.main(["small"]) == 1
-    assert re.fullmatch(r"the record in figures/small is broken, figure-1\.1\.png is missing: run .*\n", capsys.readouterr().err)
-    (folder / "manifest.json").write_text("{")
-    assert report.main(["small"]) == 1
-    assert re.fullmatch(r"manifest\.json of figures/small cannot be read .*: run .*\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"the record in figures/small is broken, figure-1\.1\.png is missing: choose a record of smoke, .*\n",
+        capsys.readouterr().err.lstrip(),
+    )
+    for damage in ("{", "[]", "{}"):
+        (folder / "manifest.json").write_text(damage)
+        assert report.main(["small"]) == 1
+        assert capsys.readouterr().err == "\nmanifest.json of figures/small is damaged: choose a record of smoke, quick, coursework\n"
     with pytest.raises(SystemExit) as end:
         report.main(["--help"])
     assert end.value.code == 0 and "usage: " in capsys.readouterr().out

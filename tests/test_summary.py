@@ -6,6 +6,7 @@ import helpers
 import pytest
 
 from audiosr_lib.base import paths, profiles
+from audiosr_lib.inference import cli
 from audiosr_lib.study import runner, summary
 
 TEXT = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -36,8 +37,10 @@ def test_readme_names_a_record():
 def test_options_and_profiles_are_the_real_ones(capsys):
     with pytest.raises(SystemExit):
         runner.parse(["--help"])
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
     known = set(re.findall(r"--[a-z]+", capsys.readouterr().out))
-    own = "\n".join(line for line in TEXT.splitlines() if "torchrun" not in line)  # which has options of its own
+    own = "\n".join(line for line in TEXT.splitlines() if not re.search("torchrun|tensorboard", line))  # which have options of their own
     assert set(re.findall(r"(?<![\w-])--[a-z]+", own)) <= known
     assert all(f"`{name}`" in TEXT for name in profiles.PROFILES)
 

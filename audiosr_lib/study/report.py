@@ -51,13 +51,15 @@ def listening(folder: Path, manifest: dict) -> str:
 def read_manifest(folder: Path) -> dict:
     """Return the manifest of a record. Raises ReportError if it is missing or unreadable, or if a listed file is missing or changed."""
     remedy = f"run ./run_all.sh --profile {folder.name} to make the record"
+    if folder.name not in PROFILES:
+        remedy = f"choose a record of {', '.join(PROFILES)}"
     try:
+        manifest = files.read_json(folder / "manifest.json", "artifacts", "notebooks", "profile")
         problems = record.damage(folder)
-        manifest = files.read_json(folder / "manifest.json")
     except FileNotFoundError:
         raise ReportError(f"there is no record in {paths.shown(folder)}: {remedy}") from None
-    except (ValueError, KeyError) as error:
-        raise ReportError(f"manifest.json of {paths.shown(folder)} cannot be read ({error}): {remedy}") from None
+    except (files.DamagedFile, ValueError, KeyError, TypeError):
+        raise ReportError(f"manifest.json of {paths.shown(folder)} is damaged: {remedy}") from None
     if problems:
         raise ReportError(f"the record in {paths.shown(folder)} is broken, {problems[0]}: {remedy}")
     return manifest
@@ -200,7 +202,7 @@ def build(folder: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Make the report of a record, print its path and size, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.study.report", description="Make the report of a record.")
-    parser.add_argument("profile", nargs="?", choices=list(PROFILES), default="quick", help="profile of the record (default: quick)")
+    parser.add_argument("profile", nargs="?", default="quick", help="profile of the record (default: quick)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
 
