@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from audiosr_lib.base import profiles
+from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data.dataset import Crops, PairedSplit
 from audiosr_lib.losses import LOSS_NAMES, Objective
 from audiosr_lib.training import batches, config, log, loop
@@ -98,9 +99,10 @@ def test_on_a_gpu_every_switch_is_on(prepared, monkeypatch):
 
 
 def test_a_training_goes_on_with_other_switches(small_training, tmp_path):
-    """As on another device; anything else that is changed begins a new one."""
+    """As on another device; anything else that is changed makes another training, with a folder of its own."""
     loop.train(small_training, tmp_path / "run", stop_after=2)
     assert loop.train(dataclasses.replace(small_training, fused=True, log_every=2), tmp_path / "run").ran_steps == 2
-    assert loop.train(dataclasses.replace(small_training, clip_norm=9.0), tmp_path / "run").ran_steps == 4
+    with pytest.raises(StudyError, match="holds a training of another config"):
+        loop.train(dataclasses.replace(small_training, clip_norm=9.0), tmp_path / "run")
     with_default = {f.name for f in dataclasses.fields(TrainingConfig) if f.default is not dataclasses.MISSING}
     assert {*config.SWITCHES, "version"} == with_default
