@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from audiosr_lib.base import paths
 
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
+AT_ONCE = 4  # the maximum number of processes of pytest, each of which needs one core and some 2 GB
 IN_BROWSER = os.path.join("tests", "browser")
 
 
@@ -50,8 +51,9 @@ def run_suite() -> int:
     record = home / "figures" / "smoke"
     environment = os.environ | {"AUDIOSR_HOME": str(home), STATIC: "1", "AUDIOSR_REPORT": str(record / "report")}
     smoke = [sys.executable, "-m", "audiosr_lib.study.runner", "--profile", "smoke", "--device", "cpu"]
+    at_once = str(min(os.cpu_count() or 1, AT_ONCE))
     parts = [
-        run_part("pytest", [*PYTEST, "tests", "--ignore", IN_BROWSER], dict(os.environ)),
+        run_part("pytest", [*PYTEST, "-n", at_once, "tests", "--ignore", IN_BROWSER], os.environ | {"OMP_NUM_THREADS": "1"}),
         run_part("smoke run", smoke, environment),
         run_part("browser tests", [*PYTEST, "-rs", IN_BROWSER], environment),
     ]

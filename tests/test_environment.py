@@ -35,6 +35,7 @@ NOT_IMPORTED = {
     "tensorboard": "torch.utils.tensorboard writes for it",
     "tabulate": "pandas writes Markdown with it",
     "nbval": "pytest's plug-in",
+    "pytest-xdist": "pytest's plug-in",
     "ruff": "lint, run by hand",
     "numba": "resampy compiles with it: its version decides speeds",
     "sphinx-mathjax-offline": "MathJax, which the report copies from it",
