@@ -82,9 +82,27 @@ def network(profile: str) -> Path:
 
 
 def progress(directory: Path) -> str:
-    """Return how far a training is, such as "step 150 of 375"."""
-    steps, saved = files.read_json(directory / "config.json", "config")["config"].get("steps"), directory / "last.json"
-    return f"step {files.read_json(saved, 'step')['step'] if saved.exists() else 0} of {steps}"
+    """Return how far a training is, such as "step 150 of 375", or "damaged"."""
+    saved = directory / "last.json"
+    try:
+        steps = files.read_json(directory / "config.json", "config")["config"]["steps"]
+        return f"step {files.read_json(saved, 'step')['step'] if saved.exists() else 0} of {steps}"
+    except (files.DamagedFile, KeyError, TypeError):
+        return "damaged"
+
+
+def saved_since(profile: str, started: float) -> str:
+    """Return the progress of the training that was used last if it was saved after `started`, a time.time(); otherwise ""."""
+    for directory in trainings(profile)[:1]:
+        saved = directory / "last.json"
+        if saved.exists() and saved.stat().st_mtime >= started:
+            return f"the training up to {progress(directory)}"
+    return ""
+
+
+def forgetting(directory: Path) -> str:
+    """Return the command that deletes a training of build/<profile>/trainings."""
+    return f"./run_all.sh --profile {directory.parents[1].name} --forget {directory.name}"
 
 
 def _sums(beside: Path) -> list[str]:

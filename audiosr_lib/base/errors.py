@@ -19,13 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 
 SECONDS_TO_END = 2.0  # after Ctrl-C; then the process ends without waiting for threads
-ELSEWHERE = "set AUDIOSR_HOME to a folder"
+ELSEWHERE = "Or work elsewhere: give another path, or, for the study's own files, set AUDIOSR_HOME to another folder."
 REMEDIES = {
-    errno.ENOSPC: f"the disk is full. Free some space, or {ELSEWHERE} on a larger disk, and start again.",
-    errno.EDQUOT: f"your disk quota is used up. Free some space, or {ELSEWHERE} elsewhere, and start again.",
-    errno.EROFS: f"it lies on a read-only disk. Make the disk writable, or {ELSEWHERE} that you can write to.",
-    errno.EACCES: f"permission denied. Change the permissions, or {ELSEWHERE} that you can write to.",
-    errno.EPERM: f"permission denied. Change the permissions, or {ELSEWHERE} that you can write to.",
+    errno.ENOSPC: f"the disk is full. Free some space and start again. {ELSEWHERE}",
+    errno.EDQUOT: f"your disk quota is used up. Free some space and start again. {ELSEWHERE}",
+    errno.EROFS: f"it lies on a read-only disk. Make the disk writable. {ELSEWHERE}",
+    errno.EACCES: f"permission denied. Change the permissions. {ELSEWHERE}",
+    errno.EPERM: f"permission denied. Change the permissions. {ELSEWHERE}",
     errno.ENOENT: "it does not exist. Check the name; if the study made it, start again to make it anew.",
     errno.EISDIR: "it is a folder. Give the name of a file.",
     errno.ENOTDIR: "a part of the path is not a folder. Check the path.",

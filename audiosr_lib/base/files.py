@@ -33,23 +33,21 @@ def atomic_write(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name[:40]}.{uuid.uuid4().hex}.part")  # the writer makes it, with the permissions of a new file
     try:
-        yield temporary
-        temporary.replace(target)
-    except OSError as error:
-        if error.filename in (None, str(temporary)):
-            error.filename = str(target)  # for the message
-        raise
+        with named(target, instead_of=temporary):
+            yield temporary
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def named(file: Path) -> Iterator[None]:
-    """Name the file in an OSError of the block that names none, as that of a full disk."""
+def named(file: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Name the file in an OSError of the block that names none, as that of a full disk, or that names another one."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(file)
+        if error.filename in (None, str(instead_of)):
+            error.filename = str(file)
         raise
 
 

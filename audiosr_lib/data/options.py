@@ -17,7 +17,7 @@ SEEDS = 2**32  # NumPy and PyTorch take more, but other libraries do not
 
 def seed(text: str) -> int:
     """Return a seed, 0 .. 2^32 - 1."""
-    if not (text.isascii() and text.isdecimal() and int(text[:12]) < SEEDS and len(text) < 12):
+    if not (text.isascii() and text.isdecimal() and len(text) < 12 and int(text) < SEEDS):
         raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEEDS - 1}")
     return int(text)
 

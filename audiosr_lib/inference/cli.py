@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import printable, run_command
 from audiosr_lib.base.profiles import PROFILES
-from audiosr_lib.base.sound import SoundError
 from audiosr_lib.inference.chunks import SUBTYPES, super_resolve_file
 from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.inference.systems import load_model
@@ -43,14 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         model = load_model(network, device_for(options.device))
         deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=printable(options.source.name), leave=False) as bar:
-            try:
-                seconds = super_resolve_file(
-                    deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
-                )
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise SoundError(f"{options.target}: the disk is full. Give a target on a larger disk.") from error
-                raise
+            seconds = super_resolve_file(
+                deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force
+            )
         print(f"{options.target}: {seconds:.1f} s at {SR_HIGH} Hz, by the network {network.parent.name}")
         return 0
 

@@ -126,20 +126,12 @@ def forget(options: argparse.Namespace) -> None:
     if name is True:
         config = TrainingConfig.of(profiles.get(options.profile), corpora.open_corpus(options.corpus).name, options.seed)
         name = checkpoint.directory_of(config, options.profile).name
-    listed = "".join(f"\n  {n}: {_progress(folder)}" for n, folder in known.items() if n != name)
+    listed = "".join(f"\n  {n}: {checkpoints.progress(folder)}" for n, folder in known.items() if n != name)
     others = f"Other trainings of this profile:{listed}" if listed else "There is no other training of this profile."
     if name not in known:
         raise StudyError(f"There is no training {name} of the profile {options.profile}. {others}")
     checkpoint.forget(known[name])
     print(f"Deleted the training {name}. {others}")
-
-
-def _progress(training: Path) -> str:
-    """Return how far a training is, also if it is damaged."""
-    try:
-        return checkpoints.progress(training)
-    except StudyError:
-        return "damaged"
 
 
 def study(options: argparse.Namespace) -> None:
@@ -157,7 +149,7 @@ def study(options: argparse.Namespace) -> None:
     if any(n.name[:2] == UNSEEN_IN for n in chosen):
         prepare_unseen(profiles.get(profile).unseen_beside(corpus))
     if len(chosen) == len(everything):
-        for leftover in paths.build(profile).glob("[!t]*/**/*.part"):  # of a run that was killed; a training cleans its own folder
+        for leftover in paths.staging(profile).rglob("*.part"):  # of a run that was killed
             leftover.unlink()
         files.write_json(paths.build(profile) / "seconds.json", {})  # a record holds no notebook of an earlier run
     seconds = run_notebooks(chosen, profile, parameters)
@@ -189,10 +181,8 @@ def kept(options: argparse.Namespace, started: float) -> str:
     done = sorted(files.read_json(times)) if times.exists() and times.stat().st_mtime >= started else []
     if done:
         said.append(f"the notebooks {', '.join(name[:2] for name in done)}")
-    for training in checkpoints.trainings(options.profile)[:1]:
-        saved = training / "last.json"
-        if saved.exists() and saved.stat().st_mtime >= started:
-            said.append(f"the training up to {checkpoints.progress(training)}")
+    if saved := checkpoints.saved_since(options.profile, started):
+        said.append(saved)
     first = next((n.name[:2] for n in paths.notebooks() if n.stem not in done), "") if done else options.first
     part = {"--from": first, "--minutes": options.minutes and f"{options.minutes:g}", "--only": options.only}
     more = next(((option, value) for option, value in reversed(part.items()) if value), ())

@@ -69,7 +69,7 @@ def _repair(config: TrainingConfig, directory: Path) -> None:
     elif last in problems and (last.exists() or best.exists()):
         raise CheckpointError(
             f"{problems[last]}, and best.pt cannot replace it. To delete this training and start it again: "
-            f"./run_all.sh --profile {directory.parents[1].name} --forget {directory.name}"
+            f"{checkpoints.forgetting(directory)}"
         )
     elif best in problems and best.exists():
         moved = files.move_aside(best).name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from audiosr_lib.base import checkpoints, profiles, provenance
 from audiosr_lib.base.device import DEVICES, device_for
@@ -36,12 +37,6 @@ def run(profile: str, corpus: str, seed: int, device: str, minutes: float | None
     return result
 
 
-def kept(profile: str) -> str:
-    """Return how far the training is that was used last."""
-    used = checkpoints.trainings(profile)
-    return f"Kept: the training up to {checkpoints.progress(used[0])}. Repeat the command to continue." if used else ""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Return 0 if the training is finished, 3 if it is not, 1 on an error. Under torchrun return 0, not 3, which it takes for a failure."""
     parser = argparse.ArgumentParser(prog="python -m audiosr_lib.training.cli", description="Train the U-Net of a profile, or continue.")
@@ -52,6 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=types.minutes, help="stop after this time; the next call continues")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
+    started = time.time()
+
+    def kept() -> str:
+        saved = checkpoints.saved_since(options.profile, started)
+        return f"Kept: {saved}. Repeat the command to continue." if saved else ""
 
     def work() -> int:
         device = device_for(options.device)
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         distributed.leave()
         return 0 if result.finished or world > 1 else 3
 
-    return run_command(work, debug=options.debug, kept=lambda: kept(options.profile))
+    return run_command(work, debug=options.debug, kept=kept)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.losses import LOSS_NAMES
 
 FIELDS = {"train": ("step", "seconds", "grad_norm", *LOSS_NAMES), "validation": ("step", "seconds", *LOSS_NAMES)}
@@ -80,7 +80,7 @@ def read_log(file: Path) -> list[dict[str, float]]:
     if lines and lines.splitlines()[0].split(",") not in map(list, FIELDS.values()):
         raise files.DamagedFile(
             f"{paths.shown(file)} is damaged: its first line is not the header of a log. Put a copy of it back, or delete the training: "
-            f"./run_all.sh --forget {file.parent.name}"
+            f"{checkpoints.forgetting(file.parent)}"
         )
     rows = pd.read_csv(io.StringIO(lines), on_bad_lines="skip") if lines else pd.DataFrame()
     return rows.apply(pd.to_numeric, errors="coerce").dropna().astype(float).to_dict("records")

@@ -182,8 +182,9 @@ class Trainer:
         )
         self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
         self.first, self.begun = self.state["step"], self.state["seconds"]
-        size = 12 * sum(p.numel() for p in self.model.parameters())  # of a checkpoint: three floats for each parameter
-        require_space(directory, size if self.first else 3 * size, "training")  # last.pt, best.pt, and the one that is being written
+        if self.first < config.steps and not self.state["stopped_early"]:
+            size = 12 * sum(p.numel() for p in self.model.parameters())  # of a checkpoint: three floats for each parameter
+            require_space(directory, size if self.first else 3 * size, "training")  # last.pt, best.pt, and the one that is being written
         if (of_rank0 := distributed.broadcast_from_rank0(self.first, device)) != self.first:
             raise ApartError(
                 f"The processes found different checkpoints in {directory.name}: step {self.first} here, step {of_rank0:g} in rank 0. "
