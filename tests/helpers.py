@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import soundfile as sf
 
@@ -21,6 +22,27 @@ def write_speaker(folder: Path, speaker: str, count: int, seconds: float = 1.2, 
     for i in range(count):
         x = signals.synthetic_speech(seconds, sr, rng, pitch_hz=110 + 10 * i)
         sf.write(folder / speaker / f"{speaker}_{i}.wav", x, sr, subtype="PCM_16")
+
+
+PARAMETERS_CELL = 'profile = "quick"\ncorpus = ""\nseed = 0\ndevice = "auto"'
+OPENED = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)\n"
+
+
+def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS_CELL) -> Path:
+    """A notebook with a cell for its parameters and one for each source."""
+    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(s) for s in sources]
+    nb = nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    file = folder / f"{name}.ipynb"
+    nbformat.write(nb, file)
+    return file
+
+
+def write_chapter(folder: Path, name: str, *sources: str) -> Path:
+    """A notebook that opens its run, and then runs the sources."""
+    return write_notebook(folder, name, OPENED.format(name), *sources)
 
 
 def poison(monkeypatch, bad_step: int) -> None:

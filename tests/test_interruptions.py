@@ -13,7 +13,7 @@ import sys
 import time
 
 import pytest
-from helpers import SMALL_TRAINING, write_speaker
+from helpers import OPENED, SMALL_TRAINING, write_notebook, write_speaker
 
 from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.data import corpora
@@ -25,10 +25,6 @@ SMALL = """
 import dataclasses
 from audiosr_lib.base import profiles
 profiles.PROFILES["smoke"] = dataclasses.replace(profiles.get("smoke"), **{small})
-"""
-OPENED = """
-from audiosr_lib.study import record
-run = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)
 """
 TABLE = "import pandas\nfor i in range(3):\n    run.table(pandas.DataFrame({'seed': [run.seed]}), f'{run.notebook}-{i}', 'A table')"
 TRAIN = """
@@ -58,8 +54,6 @@ sys.exit(runner.main(sys.argv[1:]))
 @pytest.fixture
 def command(tmp_path, recordings):
     """The study of three notebooks on a folder of recordings; returns the words of its command."""
-    from test_runner import write_notebook
-
     small = SMALL_TRAINING | {"validate_every": 1, "checkpoint_every": 1}
     (tmp_path / "notebooks").mkdir()
     for name, *cells in (("02_one", TABLE), ("03_two", TABLE), ("08_three", TRAIN, TABLE)):

@@ -118,8 +118,10 @@ def test_tensorboard_has_the_courseworks_tags(config, tmp_path):
     assert logged == pytest.approx([r["loss"] for r in log.read_log(tmp_path / "run" / "train.csv")], rel=1e-6)
 
 
-def test_finished_run_is_not_run_again(config, tmp_path):
+def test_finished_run_is_not_run_again(config, tmp_path, monkeypatch):
     loop.train(config, tmp_path / "run")
+    no_space = shutil._ntuple_diskusage(10**9, 10**9 - 5, 5)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: no_space)  # it needs none
     assert loop.train(config, tmp_path / "run").ran_steps == 0
     with pytest.raises(StudyError, match="holds a training of another config"):
         loop.train(dataclasses.replace(config, seed=4), tmp_path / "run")

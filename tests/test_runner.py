@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 
-import nbformat
 import pytest
+from helpers import write_chapter, write_notebook
 
 from audiosr_lib.base import checkpoints, device, files, paths, profiles
 from audiosr_lib.data import corpora, preparation
@@ -125,29 +125,12 @@ def no_report(monkeypatch):
     monkeypatch.setattr(report, "build", lambda folder: folder / "report" / "index.html")
 
 
-PARAMETERS_CELL = 'profile = "quick"\ncorpus = ""\nseed = 0\ndevice = "auto"'
-
-
-def write_notebook(folder, name, *sources, parameters=PARAMETERS_CELL):
-    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
-    cells += [nbformat.v4.new_code_cell(s) for s in sources]
-    nb = nbformat.v4.new_notebook(
-        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    file = folder / f"{name}.ipynb"
-    nbformat.write(nb, file)
-    return file
-
-
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study of two notebooks that open a run; returns a function that runs the command with arguments."""
-    opened = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
     notebooks = [
-        write_notebook(tmp_path, "02_one", opened.format("02_one"), "print(profile, seed)"),
-        write_notebook(
-            tmp_path, "03_two", opened.format("03_two"), "import os", "assert os.path.exists('" + str(tmp_path / "flag") + "'), 'no flag'"
-        ),
+        write_chapter(tmp_path, "02_one", "print(profile, seed)"),
+        write_chapter(tmp_path, "03_two", "import os", "assert os.path.exists('" + str(tmp_path / "flag") + "'), 'no flag'"),
     ]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
     return lambda *arguments: runner.main(["--profile", "smoke", "--device", "cpu", *arguments])
@@ -199,14 +182,12 @@ def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatc
         "time.sleep({more})\n(here / ({mine!r} + '-ended')).touch()"
     )
     here = str(tmp_path)
-    opened = "from audiosr_lib.study import record\nrecord.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
     notebooks = [
-        write_notebook(tmp_path, "02_a", opened.format("02_a"), meet.format(here=here, mine="a", other="b", more=2)),
-        write_notebook(tmp_path, "03_b", opened.format("03_b"), meet.format(here=here, mine="b", other="a", more=0)),
-        write_notebook(
+        write_chapter(tmp_path, "02_a", meet.format(here=here, mine="a", other="b", more=2)),
+        write_chapter(tmp_path, "03_b", meet.format(here=here, mine="b", other="a", more=0)),
+        write_chapter(
             tmp_path,
             "08_c",
-            opened.format("08_c"),
             f"import os\nassert os.path.exists({here!r} + '/a-ended') and os.path.exists({here!r} + '/b-ended')",
         ),
     ]
@@ -240,8 +221,7 @@ def unseen(tmp_path, monkeypatch):
         return prepared_as_ever(corpus)
 
     prepared_as_ever = preparation.make_ready
-    opened = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)"
-    notebooks = [write_notebook(tmp_path, name, opened.format(name)) for name in ("02_one", "11_two")]
+    notebooks = [write_chapter(tmp_path, name) for name in ("02_one", "11_two")]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
     monkeypatch.setattr(preparation, "make_ready", make_ready)
     smoke = dataclasses.replace(profiles.get("smoke"), unseen=("klettres", "synthetic"))
@@ -282,11 +262,10 @@ def test_a_notebook_that_failed_again_is_not_published(study, tmp_path, capsys):
 
 def test_a_record_holds_no_notebook_of_an_earlier_run(tmp_path, monkeypatch, capsys):
     """A whole run that fails at 02, and then 02 alone: 08 is of the run before."""
-    opened = "from audiosr_lib.study import record\nrun = record.Run.open({!r}, profile=profile, corpus=corpus, seed=seed, device=device)\n"
     flag = tmp_path / "flag"
     notebooks = [
-        write_notebook(tmp_path, "02_one", opened.format("02_one") + f"open({str(flag)!r})"),
-        write_notebook(tmp_path, "08_two", opened.format("08_two")),
+        write_chapter(tmp_path, "02_one", f"open({str(flag)!r})"),
+        write_chapter(tmp_path, "08_two"),
     ]
     monkeypatch.setattr(paths, "notebooks", lambda: notebooks)
     options = ["--profile", "smoke", "--device", "cpu"]
