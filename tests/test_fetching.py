@@ -161,6 +161,16 @@ def test_tuxpaint_laid_by_hand(tuxpaint, server):
     assert server.log == []
 
 
+def test_recordings_beside_an_archive_laid_by_hand_are_moved_not_deleted(tuxpaint):
+    (tuxpaint.folder / "stamps").mkdir(parents=True)
+    (tuxpaint.folder / "stamps" / "mine_desc_fr.ogg").write_bytes(b"mine")
+    (tuxpaint.folder / tuxpaint.entry["archive"]).write_bytes(tarball(STAMPS))
+    with pytest.warns(StudyWarning, match=r"data/raw/tuxpaint/stamps are not the ones .*data/raw/tuxpaint-aside/stamps\.old"):
+        fetching.fetch(tuxpaint)
+    check_stamps(tuxpaint)
+    assert (tuxpaint.folder.with_name("tuxpaint-aside") / "stamps.old" / "mine_desc_fr.ogg").read_bytes() == b"mine"
+
+
 def test_tuxpaint_of_other_content_is_refused(tuxpaint, server):
     server.add("stamps.tar.gz", tarball(STAMPS | {"animals/frog_desc_fr.ogg": b"someone else"}))
     with pytest.raises(CorpusError, match=r"the 9 recordings in .* are not those of the registry .*Delete it and start again"):

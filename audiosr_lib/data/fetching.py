@@ -26,6 +26,7 @@ from audiosr_lib.data import corpora, download
 from audiosr_lib.data.corpora import Corpus, CorpusError, content_hash, speaker_of
 from audiosr_lib.data.download import DownloadError
 
+UNPACKING = "unpacking"  # this file in a corpus' folder means that what lies beside it is of an unfinished unpacking
 VCTK_MEMBER = re.compile(r"(?:^|/)wav48_silence_trimmed/(?P<speaker>[ps]\d+)/(?P<file>(?P=speaker)_\d+_mic1\.flac)$")
 
 
@@ -49,6 +50,7 @@ def fetch(corpus: Corpus) -> Path:
         except DownloadError as error:
             raise CorpusError(f"{three_ways()}\n\nWhat was tried for {corpus.name}:\n{error}") from error
         files.write_json(marker, {"corpus": corpus.name, "how": how, "content_sha256": content_hash(corpus.folder)})
+        (corpus.folder / UNPACKING).unlink(missing_ok=True)
     return corpus.folder
 
 
@@ -83,6 +85,7 @@ def _wanted(corpus: Corpus) -> set[str]:
 
 def _extract_recordings(corpus: Corpus, archive: tarfile.TarFile) -> int:
     """Extract the licence and the recordings of the wanted speakers; return the number of recordings."""
+    _make_room(corpus)
     inside, wanted, count = corpus.entry["inside"], _wanted(corpus), 0
     for member in filter(tarfile.TarInfo.isfile, archive):
         path = Path(member.name)
@@ -126,7 +129,6 @@ def _unpack_package(corpus: Corpus) -> str:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DownloadError("this machine has no apt-get and dpkg-deb, the package client of Debian and Ubuntu")
     package = _download_package(corpus.entry["package"], corpus.folder)
-    unpacking = _make_room(corpus)
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
     try:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as unpack, tarfile.open(fileobj=unpack.stdout, mode="r|") as archive:
@@ -136,16 +138,12 @@ def _unpack_package(corpus: Corpus) -> str:
     if unpack.returncode or not count:
         raise DownloadError(f"{package.name} could not be unpacked")
     package.unlink()
-    unpacking.unlink()
     return f"package {package.stem}"
 
 
-def _make_room(corpus: Corpus) -> Path:
-    """Make a file that marks an unfinished unpacking, and return its path.
-
-    What an unfinished unpacking has left is deleted. Recordings that a user has put there are moved beside the corpus' folder.
-    """
-    folder, mark = corpus.folder / corpus.entry["inside"], corpus.folder / "unpacking"
+def _make_room(corpus: Corpus) -> None:
+    """Delete what an unfinished unpacking has left, and set its mark. Recordings of a user are moved beside the corpus' folder."""
+    folder, mark = corpus.folder / corpus.entry["inside"], corpus.folder / UNPACKING
     if mark.exists():
         shutil.rmtree(folder, ignore_errors=True)
     elif folder.exists():
@@ -153,12 +151,11 @@ def _make_room(corpus: Corpus) -> Path:
         aside.mkdir(exist_ok=True)
         moved = files.move_aside(folder, aside)
         warnings.warn(
-            f"The files in {paths.shown(folder)} are not the ones of the package. They are now in {paths.shown(moved)}.",
+            f"The files in {paths.shown(folder)} are not the ones of the package or archive. They are now in {paths.shown(moved)}.",
             StudyWarning,
             stacklevel=2,
         )
     mark.touch()
-    return mark
 
 
 def _fetch_package(corpus: Corpus) -> str:
@@ -199,7 +196,6 @@ def _fetch_tuxpaint(corpus: Corpus) -> str:
         raise DownloadError(f"{tarball.name} is damaged ({reason}): delete it and start again") from error
     got, known = content_hash(corpus.folder / "stamps"), corpus.entry["content_sha256"]
     if got != known:
-        shutil.rmtree(corpus.folder / "stamps", ignore_errors=True)  # or they would stay beside the right files
         raise DownloadError(
             f"the {count} recordings in {tarball.name} are not those of the registry (SHA-256 {got[:12]}..., expected {known[:12]}...). "
             "Delete it and start again, or use it as a folder of your own: --corpus FOLDER."

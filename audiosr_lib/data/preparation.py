@@ -32,6 +32,7 @@ from tqdm import tqdm
 from audiosr_lib import resampling, signals, spectral
 from audiosr_lib.base import files, paths, sound
 from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.errors import printable
 from audiosr_lib.base.sound import SoundError
 from audiosr_lib.data import corpora, fetching
 from audiosr_lib.data.corpora import Corpus, CorpusError, Recording
@@ -311,7 +312,7 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
         **{k: corpus.entry[k] for k in ("title", "licence", "source")},
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
-        **({"folder": corpora.printable(str(corpus.folder))} if corpus.entry["kind"] == "folder" else {}),
+        **({"folder": printable(str(corpus.folder))} if corpus.entry["kind"] == "folder" else {}),
         "sample_rate": SR_HIGH,
         "speakers": {s: sorted({r["speaker"] for r in kept if r["split"] == s}) for s in corpus.splits},
         "utterances": {s: sum(r["split"] == s for r in kept) for s in corpus.splits},
