@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from audiosr_lib.base.constants import LOSS_CLAMP
+from audiosr_lib.base.constants import LOSS_CLAMP, SR_HIGH
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def stft_magnitude(x: Tensor, n_fft: int, hop_length: int, window: Tensor) -> Te
 class STFTLoss(nn.Module):
     """Spectral convergence, with norms over the whole batch, and log-magnitude distance at one resolution.
 
+    With `edge_hz`, ``(B,)``, bins above the edge of each target count as equal: nothing is learned from a band that a codec has cut.
     Shape: ``(B, T), (B, T) -> (), ()``.
     """
 
@@ -54,26 +55,29 @@ class STFTLoss(nn.Module):
         self.resolution = resolution
         self.register_buffer("window", torch.hann_window(resolution.win_length), persistent=False)
 
-    def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, y_hat: Tensor, y: Tensor, edge_hz: Tensor | None = None) -> tuple[Tensor, Tensor]:
         r = self.resolution
         mag_hat = stft_magnitude(y_hat, r.n_fft, r.hop_length, self.window)
         mag = stft_magnitude(y, r.n_fft, r.hop_length, self.window)
+        if edge_hz is not None:
+            bins_hz = torch.arange(r.n_fft // 2 + 1, device=y.device) * (SR_HIGH / r.n_fft)
+            mag_hat = torch.where(bins_hz[:, None] <= edge_hz[:, None, None], mag_hat, mag)  # (B, K, M)
         convergence = torch.linalg.vector_norm(mag - mag_hat) / torch.linalg.vector_norm(mag)
         log_magnitude = (mag.log() - mag_hat.log()).abs().mean()
         return convergence, log_magnitude
 
 
 class MultiResolutionSTFTLoss(nn.Module):
-    """Means of the two terms of `STFTLoss` over resolutions. Shape: ``(B, T), (B, T) -> (), ()``."""
+    """Means of the two terms of `STFTLoss` over resolutions. Shape: ``(B, T), (B, T)[, (B,)] -> (), ()``."""
 
     def __init__(self, resolutions: tuple[Resolution, ...] = TABLE_1) -> None:
         super().__init__()
         self.losses = nn.ModuleList(STFTLoss(r) for r in resolutions)
 
-    def forward(self, y_hat: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, y_hat: Tensor, y: Tensor, edge_hz: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if y_hat.shape != y.shape or y.ndim != 2:
             raise ValueError(f"expected two (batch, samples) tensors of one shape, got {tuple(y_hat.shape)} and {tuple(y.shape)}")
-        convergences, magnitudes = zip(*(loss(y_hat, y) for loss in self.losses), strict=True)
+        convergences, magnitudes = zip(*(loss(y_hat, y, edge_hz) for loss in self.losses), strict=True)
         return torch.stack(convergences).mean(), torch.stack(magnitudes).mean()
 
 
@@ -97,7 +101,8 @@ LOSS_NAMES = ("loss", "mse_loss", "spectral_convergence", "log_magnitude")
 class Objective(nn.Module):
     """The training loss of section 2.5, ``mse_weight * MSE + spectral convergence + log magnitude``.
 
-    Shape: ``(B, 1, T), (B, 1, T) -> LossTerms``. The term `mse_loss` is not multiplied by its weight.
+    Shape: ``(B, 1, T), (B, 1, T)[, (B,)] -> LossTerms``. The term `mse_loss` is not multiplied by its weight. The optional edges in Hz
+    restrict the other two terms to the band below them; they are not part of the coursework.
     """
 
     def __init__(self, mse_weight: float = 100.0) -> None:
@@ -105,8 +110,8 @@ class Objective(nn.Module):
         self.mse_weight = mse_weight
         self.stft_loss = MultiResolutionSTFTLoss()
 
-    def forward(self, y_hat: Tensor, y: Tensor) -> LossTerms:
+    def forward(self, y_hat: Tensor, y: Tensor, edge_hz: Tensor | None = None) -> LossTerms:
         mse = (y_hat - y).square().mean()
-        convergence, magnitude = self.stft_loss(y_hat.squeeze(1), y.squeeze(1))
+        convergence, magnitude = self.stft_loss(y_hat.squeeze(1), y.squeeze(1), edge_hz)
         total = self.mse_weight * mse + convergence + magnitude
         return LossTerms(total, mse, convergence, magnitude)

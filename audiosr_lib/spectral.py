@@ -10,8 +10,9 @@ frame m is centred on sample m H and the edges are padded. Shapes: signals ``(T,
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import median_filter
 
-from audiosr_lib.base.constants import METRIC_CLAMP
+from audiosr_lib.base.constants import FULL_SCALE, METRIC_CLAMP
 
 
 def hann_window(length: int, periodic: bool = True) -> np.ndarray:
@@ -148,3 +149,51 @@ def bandwidth_hz(x: np.ndarray, sr: int, range_db: float = 70.0, n_fft: int = 20
     if power.max() <= 0:
         return 0.0
     return float(bin_frequencies(n_fft, sr)[np.nonzero(power >= power.max() * 10 ** (-range_db / 10))[0][-1]])
+
+
+def edge_hz(x: np.ndarray, sr: int, step_db: float = 16.0, n_fft: int = 2048) -> float:
+    """Return the frequency at which a codec or filter has cut a signal; sr / 2 if it has no such edge.
+
+    The long-term spectrum is smoothed by medians over 500 Hz, so that single lines do not count. An edge is the lowest frequency above
+    7 kHz at which the spectrum falls by `step_db` within 800 Hz and stays below. Natural spectra of speech fall less steeply up there.
+    Unlike `bandwidth_hz`, the measure does not depend on how loud the lower frequencies are.
+
+    Parameters
+    ----------
+    x : (T,), T > n_fft / 2.
+    sr : sample rate in Hz.
+    step_db : least height of the edge in dB.
+    n_fft : length of the transform in samples.
+
+    Oracle: recordings after a low-pass of known cut-off. Notebook 07.
+    """
+    per_hz = n_fft / sr  # bins
+    level = 10 * np.log10(np.maximum(long_term_spectrum(x, n_fft), 1e-12))
+    level = median_filter(level, round(500 * per_hz), mode="nearest")
+    highest_above = np.maximum.accumulate(level[::-1])[::-1]
+    reach = round(400 * per_hz)
+    bins = np.arange(round(7000 * per_hz), len(level) - reach)
+    fallen = bins[level[bins - reach] - highest_above[bins + reach] >= step_db]
+    if not len(fallen):
+        return sr / 2
+    near = fallen[fallen <= fallen[0] + 2 * reach]
+    fall = level[near - reach] - level[np.minimum(near + reach, len(level) - 1)]
+    return float(near[fall >= fall.max() - 1].mean() / per_hz)
+
+
+def empty_share(y: np.ndarray, sr: int, above_hz: float, n_fft: int = 2048) -> float:
+    """Return the share of the time-frequency bins above a frequency that hold nothing, 0 .. 1.
+
+    A bin holds nothing if its power is less than four times the mean power that rounding to 16 bits leaves in it. Lossy codecs leave such
+    holes, because they drop what they expect to be inaudible. Notebook 07.
+
+    Parameters
+    ----------
+    y : (T,), full scale 1.
+    sr : sample rate in Hz.
+    above_hz : lower end of the band.
+    n_fft : length of the transform in samples.
+    """
+    rounding = np.sum(hann_window(n_fft) ** 2) / FULL_SCALE**2 / 12
+    power = np.abs(stft(y, n_fft=n_fft, hop_length=n_fft // 4)) ** 2
+    return float(np.mean(power[bin_frequencies(n_fft, sr) >= above_hz] < 4 * rounding))

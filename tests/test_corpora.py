@@ -1,7 +1,10 @@
 """The registry, the splits by speaker, and the recordings of a corpus."""
 
+import hashlib
 import os
+import re
 import shutil
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
@@ -11,13 +14,13 @@ from hypothesis import strategies as st
 
 from audiosr_lib.base import paths
 from audiosr_lib.base.errors import NotPrepared
-from audiosr_lib.data import corpora, dataset, preparation
+from audiosr_lib.data import corpora, dataset, options, preparation
 from audiosr_lib.data.corpora import SPLITS, CorpusError
 
 # --- registry and splits -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["tuxpaint", "vctk", "synthetic", "klettres", "ktuberling"])
+@pytest.mark.parametrize("name", sorted(corpora.entries()))
 def test_every_speaker_of_the_registry_is_in_one_split_only(name):
     entry = corpora.registry()[name]
     named = [s for members in entry["splits"].values() for s in members]
@@ -49,8 +52,8 @@ def test_only_test_is_needed_where_the_registry_names_no_other(monkeypatch):
     monkeypatch.setattr(corpora, "registry", lambda: table)
     entries = {name: entry for name, entry in table.items() if name != "keep"}
     only_tested = {name for name, entry in entries.items() if corpora.splits_of(entry) == ("test",)}
-    assert only_tested == {"klettres", "ktuberling"}
-    assert all(corpora.splits_of(entries[name]) == SPLITS for name in set(entries) - only_tested)
+    assert only_tested == {"klettres", "ktuberling"} and corpora.splits_of(entries["czech-ph"]) == ("train",)
+    assert all(corpora.splits_of(entries[name]) == SPLITS for name in set(entries) - only_tested - {"czech-ph"})
     assert corpora.split_speakers(corpora.open_corpus("klettres"), ["ru", "fr"]) == {"ru": "test", "fr": None}
     with pytest.raises(CorpusError, match=r"no speaker of the split\(s\) test is on disk"):
         corpora.split_speakers(corpora.open_corpus("klettres"), ["fr"])
@@ -70,7 +73,7 @@ def test_folder_splits_are_disjoint_and_whole(speakers):
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(CorpusError, match=r"called 'vtck': choose tuxpaint, vctk, synthetic, or give an existing folder"):
+    with pytest.raises(CorpusError, match=r"called 'vtck': choose ravdess, alnum, tuxpaint, vctk, synthetic, or give an existing folder"):
         corpora.open_corpus("vtck")
 
 
@@ -219,6 +222,53 @@ def test_names_that_are_not_utf_8(recordings, tmp_path):
     with pytest.raises(CorpusError, match=r"no WAV, FLAC, OGG or MP3 file in \\xff"):
         (tmp_path / os.fsdecode(b"\xff")).mkdir()
         listed(tmp_path / os.fsdecode(b"\xff"))
+
+
+# --- corpora that combine ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["alnum+ravdess+tuxpaint", "tuxpaint+alnum+ravdess", "ravdess++alnum+tuxpaint+"])
+def test_parts_are_in_the_order_of_the_registry(text):
+    corpus = corpora.open_corpus(text)
+    assert corpus.name == "ravdess+alnum+tuxpaint" and [p.name for p in corpus.parts] == corpora.parts_of(corpus.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ravdess+ravdess", "the corpus ravdess is given twice: name each part once"),
+        ("ravdess+klettres", "'klettres' is for testing only, not for training: choose ravdess,"),
+        ("czech-ph", "'czech-ph' has no speakers for validation and test"),
+        ("ravdess+nowhere", "no corpus or folder is called 'nowhere': choose ravdess"),
+        ("+", "'' has no speakers for validation and test: add one of ravdess"),
+    ],
+)
+def test_parts_that_do_not_combine_are_refused(text, message):
+    with pytest.raises((CorpusError, ArgumentTypeError), match=re.escape(message)):
+        corpora.open_corpus(text) if text != "czech-ph" else options.corpus(text)
+    with pytest.raises(ArgumentTypeError):
+        options.corpus(text)
+
+
+def test_a_folder_combines_and_may_have_a_plus_in_its_name(recordings, tmp_path, monkeypatch):
+    plus = shutil.copytree(recordings, tmp_path / "a+b")
+    monkeypatch.setenv(options.STANDS_IN, str(tmp_path))
+    assert options.corpus("a+b") == str(plus) and not corpora.open_corpus(str(plus)).combined
+    assert options.corpus(f"synthetic+{recordings}") == f"synthetic+{recordings}"
+    assert [p.folder for p in corpora.open_corpus(f"synthetic+{recordings}").parts] == [paths.raw("synthetic"), recordings]
+
+
+def test_ravdess_has_as_many_women_as_men_in_each_split():
+    splits = corpora.entries()["ravdess"]["splits"]
+    assert {s: len(v) for s, v in splits.items()} == {"train": 16, "validation": 2, "test": 6}
+    assert all(2 * sum(int(a[-2:]) % 2 for a in actors) == len(actors) for actors in splits.values())
+
+
+def test_alnum_is_ordered_by_a_hash_of_its_speakers():
+    splits = corpora.entries()["alnum"]["splits"]
+    order = sorted((s for v in splits.values() for s in v), key=lambda s: hashlib.sha256(s.encode()).hexdigest())
+    assert (sorted(order[:10]), sorted(order[10:14]), sorted(order[14:])) == (splits["test"], splits["validation"], splits["train"])
+    assert len(order) == 42
 
 
 # --- by the name of what is prepared -------------------------------------------------------------

@@ -1,15 +1,20 @@
-"""Prepared pairs and the crops of a training step: even starts, whole epochs, batches that depend on (seed, step) alone."""
+"""Prepared pairs and the crops of a training step: even starts, speakers drawn evenly, batches that depend on (seed, step) alone."""
 
+import dataclasses
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 import scipy.signal
+from helpers import write_speaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audiosr_lib import resampling, signals
 from audiosr_lib.base import paths
-from audiosr_lib.data import corpora, dataset
+from audiosr_lib.data import corpora, dataset, preparation
+from audiosr_lib.data.corpora import CorpusError
 from audiosr_lib.data.dataset import Crops, NotPrepared, PairedSplit, fixed_crops
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,17 +109,15 @@ def test_by_speaker_and_spread(train):
 # --- crops ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 4, 5])
-def test_every_utterance_once_an_epoch(train, monkeypatch, batch_size):
-    crops = Crops(train, batch_size, 2000, seed=3)
-    seen = []
-    read = PairedSplit.read
-    monkeypatch.setattr(PairedSplit, "read", lambda self, i, start=0, length=None: seen.append(i) or read(self, i, start, length))
-    for step in range(4 * len(train)):
-        crops.batch(step)
-    epochs = [seen[k : k + len(train)] for k in range(0, len(seen), len(train))]
-    assert all(sorted(e) == list(range(len(train))) for e in epochs)
-    assert len({tuple(e) for e in epochs}) > 1  # each in an order of its own
+def test_speakers_are_drawn_by_the_square_root_of_their_length_and_utterances_evenly(train):
+    long, short = "long", "short"
+    train.utterances = [dataset.Utterance(f"{long}{i}", long, 0, 9000) for i in range(9)] + [dataset.Utterance("one", short, 0, 9000)]
+    crops = Crops(train, 100, 2000, seed=3)
+    drawn = Counter(i for step in range(40) for i, _ in crops.places(step))
+    assert crops.chances == pytest.approx([0.75, 0.25])  # square roots of 9 and 1
+    assert drawn[9] == pytest.approx(1000, abs=5 * np.sqrt(4000 * 0.25 * 0.75))  # five standard deviations
+    for i in range(9):
+        assert drawn[i] == pytest.approx(3000 / 9, abs=5 * np.sqrt(3000 / 9))
 
 
 @SETTINGS
@@ -162,7 +165,7 @@ def test_crops_longer_than_every_utterance_are_refused(train):
 def test_shorter_utterances_are_counted_and_not_drawn(train):
     train.utterances[0] = dataset.Utterance("short", "ann", 0, 1000)
     crops = Crops(train, 1, 2000, seed=0)
-    assert crops.too_short == 1 and 0 not in {crops._utterance(d) for d in range(50)}
+    assert crops.too_short == 1 and 0 not in {i for step in range(50) for i, _ in crops.places(step)}
 
 
 @pytest.mark.parametrize("length", [0, -2])
@@ -184,3 +187,90 @@ def test_fixed_crops_are_always_the_same(prepared, train):
     assert len(fixed_crops(train, 10**6, 4000)[0]) == len(train)  # no more than there are
     middle = (train.utterances[0].length - 4000) // 4 * 2
     assert np.array_equal(fixed_crops(train, len(train), 4000)[1][0, 0], train.read(0, middle, 4000)[1])
+
+
+def test_fixed_crops_are_spread_over_the_speakers(train):
+    train.utterances = [dataset.Utterance(f"{s}{i}", s, 0, 9000) for s, n in (("a", 50), ("b", 2), ("c", 9)) for i in range(n)]
+    names = [train.utterances[i].speaker for i, _ in dataset.fixed_places(train, 12, 2000)]
+    assert Counter(names) == {"a": 5, "b": 2, "c": 5}  # b has no more
+
+
+# --- noise floor ---------------------------------------------------------------------------------
+
+
+def test_a_noise_floor_is_that_of_a_pair_made_from_a_target_with_noise(train):
+    """Interpolation is linear: what `floors` adds to x is what the preparation makes of the noise that it adds to y."""
+    train.utterances = [dataclasses.replace(u, lossy=True) for u in train.utterances]
+    crops = Crops(train, 2, 8000, seed=1, floor_db=-40.0)
+    x_floor, y_floor = crops.floors(3)
+    plain, floored = Crops(train, 2, 8000, seed=1).batch(3), crops.batch(3)
+    for side, floor, with_floor in zip(plain, (x_floor, y_floor), floored, strict=True):
+        np.testing.assert_array_equal(side + floor, with_floor)
+    again = resampling.round_trip(y_floor[0, 0], resampling.shipped_filter("kaiser_fast"))
+    inner = slice(200, -200)  # the filters reach beyond the ends of the crop
+    np.testing.assert_allclose(x_floor[0, 0][inner], again[inner], atol=1e-6)
+    assert signals.db(signals.rms(y_floor)) == pytest.approx(-40, abs=0.3)  # 16,000 samples: 0.05 dB by chance
+    assert not np.array_equal(crops.floors(3)[1][0], crops.floors(4)[1][0])
+
+
+def test_lossless_recordings_get_no_floor(train):
+    train.utterances = [dataclasses.replace(u, lossy=i > 0) for i, u in enumerate(train.utterances)]
+    crops = Crops(train, 16, 4000, seed=0, floor_db=-60.0)
+    for (i, _), y in zip(crops.places(0), crops.floors(0)[1], strict=True):
+        assert y.any() == (i > 0)
+
+
+# --- corpora that combine ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(home, tmp_path, monkeypatch):
+    """Two prepared corpora of other speakers, and the name of both together."""
+    names = []
+    for part, speakers in (("first", ("ann", "ben", "cat")), ("second", ("dan", "eve", "fay"))):
+        for speaker in speakers:
+            write_speaker(tmp_path / part, speaker, 2)
+        corpus = corpora.open_corpus(str(tmp_path / part))
+        preparation.prepare(corpus, workers=1, progress=False)
+        names.append(corpus.name)
+    return names
+
+
+def test_corpora_combine(two):
+    both = corpora.open_corpus("+".join(two))
+    assert preparation.make_ready(both, progress=False) == paths.prepared("")
+    assert both.name == "+".join(two) and [p.name for p in both.parts] == two
+    about, parts = dataset.summary(both.name), [dataset.summary(n) for n in two]
+    for split in corpora.SPLITS:
+        together = PairedSplit(both.name, split)
+        alone = [PairedSplit(n, split) for n in two]
+        assert [u.name for u in together.utterances] == [u.name for s in alone for u in s.utterances]
+        read = [s.read(i) for s in alone for i in range(len(s))]
+        for i, wanted in enumerate(read):
+            assert all(np.array_equal(a, b) for a, b in zip(together.read(i), wanted, strict=True))
+        assert about["utterances"][split] == len(together) == sum(p["utterances"][split] for p in parts)
+        assert about["speakers"][split] == sorted(s for p in parts for s in p["speakers"][split])
+    assert about["parts"] == parts and about["content_sha256"] not in {p["content_sha256"] for p in parts}
+    crops = Crops(PairedSplit(both.name, "train"), 8, 4000, seed=0)
+    assert {crops.split.utterances[i].part for step in range(5) for i, _ in crops.places(step)} == {0, 1}
+
+
+def test_a_part_that_is_not_prepared_is_named(two):
+    with pytest.raises(NotPrepared, match=r"'vctk' is not prepared on this machine\. Run .* --corpus vctk --only 07"):
+        dataset.summary(f"{two[0]}+vctk")
+    with pytest.raises(NotPrepared, match=r"used only beside others: \./run_all\.sh --corpus ravdess\+czech-ph --only 07"):
+        dataset.summary(f"{two[0]}+czech-ph")
+
+
+def test_parts_must_not_share_a_speaker_or_a_recording(two, tmp_path, home):
+    for speaker in ("ann", "gil", "hal"):
+        write_speaker(tmp_path / "third", speaker, 2, seconds=1.3)
+    third = corpora.open_corpus(str(tmp_path / "third"))
+    both = corpora.open_corpus(f"{two[0]}+{tmp_path / 'third'}")
+    with pytest.raises(CorpusError, match=rf"the speaker 'ann' is in {two[0]} and in {third.name}: .*Leave one part out"):
+        preparation.make_ready(both, progress=False)
+    (tmp_path / "third" / "ann").rename(tmp_path / "third" / "ida")
+    shutil.copy(tmp_path / "first" / "ben" / "ben_0.wav", tmp_path / "third" / "gil" / "mine.wav")
+    both = corpora.open_corpus(f"{two[0]}+{tmp_path / 'third'}")
+    with pytest.raises(CorpusError, match=r"gil/mine\.wav of .* is the same recording as ben/ben_0\.wav of"):
+        preparation.make_ready(both, progress=False)

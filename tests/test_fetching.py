@@ -86,7 +86,15 @@ def test_no_network_and_no_corpus_names_three_ways(table, name, monkeypatch):
     with pytest.raises(CorpusError) as caught:
         fetching.fetch(corpus)
     said = str(caught.value)
-    ways = ("1. tuxpaint", "2. vctk", "3. your own", "--profile smoke", "data/raw/tuxpaint/", "VCTK-Corpus-0.92.zip", "three sub-folders")
+    ways = (
+        "1. tuxpaint",
+        "2. another corpus",
+        "3. your own",
+        "--profile smoke",
+        "data/raw/tuxpaint/",
+        "VCTK-Corpus-0.92.zip",
+        "three sub-folders",
+    )
     for way in ways:
         assert way in said
     assert f"What was tried for {name}" in said and "ConnectionError" in said
@@ -367,7 +375,7 @@ def vctk(table, server, vctk_archive):
     table["vctk"] |= {
         "urls": [f"{server.base}/moved.zip", server.add("vctk.zip", content)],
         "archive_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "checksum": "sha256:" + hashlib.sha256(content).hexdigest(),
     }
     return corpora.open_corpus("vctk")
 
@@ -411,8 +419,8 @@ def test_vctk_interrupted_extraction_goes_on(vctk, server, vctk_archive, monkeyp
 
 
 def test_vctk_of_wrong_bytes_is_refused(vctk, server, table):
-    table["vctk"]["sha256"] = "0" * 64
-    with pytest.raises(CorpusError, match="wrong SHA-256"):
+    table["vctk"]["checksum"] = "sha256:" + "0" * 64
+    with pytest.raises(CorpusError, match="wrong SHA256"):
         fetching.fetch(vctk)
     assert not any(p.name.startswith("VCTK") for p in vctk.folder.iterdir())
 
@@ -430,7 +438,7 @@ def test_vctk_damaged_archive_laid_by_hand(vctk, vctk_archive, table, damage, kn
     (vctk.folder / vctk.entry["archive"]).write_bytes(content)
     said = r"is not the file of the registry .*\n?.*Delete it and start again"
     if not known:  # what the hash lets pass, the archive's own checksums catch
-        table["vctk"]["sha256"] = hashlib.sha256(content).hexdigest()
+        table["vctk"]["checksum"] = "sha256:" + hashlib.sha256(content).hexdigest()
         said = r"VCTK-Corpus-0\.92\.zip is damaged .*delete it and start again"
     with pytest.raises(CorpusError, match=said):
         fetching.fetch(vctk)

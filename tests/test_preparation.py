@@ -122,7 +122,7 @@ def test_48_khz_becomes_44_1(home, tmp_path):
     assert row["sample_rate"] == "48000" and int(row["length"]) == round(0.9 * SR)
     split = PairedSplit(corpus.name, row["split"])
     _, y = split.read([u.name for u in split.utterances].index("ann/wide.flac"))
-    oracle = scipy.signal.resample_poly(wide, 147, 160) * 10 ** (float(row["gain_db"]) / 20)
+    oracle = scipy.signal.resample_poly(wide - wide.mean(), 147, 160) * 10 ** (float(row["gain_db"]) / 20)
     assert abs(delay_samples(y, oracle[: len(y)])) < 0.01
     low = scipy.signal.butter(6, 15000, fs=SR, output="sos")  # the two resamplers differ near the band's edge only
     got, wanted = (scipy.signal.sosfiltfilt(low, s)[500:-500] for s in (y, oracle[: len(y)]))
@@ -194,7 +194,8 @@ def test_stereo_is_mixed_down_and_kept(tmp_path, home):
     split = PairedSplit(corpus.name, row["split"])
     _, y = split.read([u.name for u in split.utterances].index("ann/two.wav"))
     assert row["channels"] == "2"
-    np.testing.assert_allclose(y, 10 ** (float(row["gain_db"]) / 20) * (a + b)[: len(y)] / 2, atol=2e-3)
+    mixed = (a + b)[: len(y)] / 2
+    np.testing.assert_allclose(y, 10 ** (float(row["gain_db"]) / 20) * (mixed - mixed.mean()), atol=2e-3)
 
 
 def test_one_channel_that_cancels_the_other_is_silent(tmp_path, home):
@@ -248,7 +249,52 @@ def test_long_recordings_are_cut_into_pieces(tmp_path, home, monkeypatch):
     for i, u in enumerate(split.utterances):
         if "story" in u.name:
             pieces.append(split.read(i)[1] / 10 ** (float(rows[u.name]["gain_db"]) / 20))
-    np.testing.assert_allclose(np.concatenate(pieces), x, atol=2e-3)  # end to end, nothing lost
+    wanted = [part - part.mean() for part in np.split(x, np.cumsum([len(p) for p in pieces])[:-1])]
+    np.testing.assert_allclose(np.concatenate(pieces), np.concatenate(wanted), atol=2e-3)  # end to end, nothing lost
+
+
+def test_long_silence_at_the_ends_is_trimmed_and_dc_removed():
+    rng = np.random.default_rng(6)
+    speech = signals.synthetic_speech(1.0, SR, rng)
+    hiss = 1e-4 * rng.standard_normal(5 * SR)
+    for offset in (0.0, 0.2):
+        x = hiss + offset
+        x[2 * SR : 3 * SR] += speech
+        got = preparation.clean(x, SR, KEEP)
+        assert abs(got.mean()) < 0.02 * np.abs(got).max()  # of the part that stays
+        begin = int(np.argmax(np.correlate(x - x.mean(), got[:4000], "valid")))
+        assert (
+            0.2 < (2 * SR - begin) / SR < 0.35 and 0.2 < (begin + len(got) - 3 * SR) / SR < 0.35
+        )  # speech begins and ends with up to 0.1 s of pause
+        np.testing.assert_allclose(got, (x - x.mean())[begin : begin + len(got)])
+    assert len(preparation.clean(x, SR, KEEP, (False, False))) == len(x)  # a piece from the middle of a recording
+    assert len(preparation.clean(speech, SR, KEEP)) > 0.9 * len(speech)
+
+
+@pytest.mark.parametrize("cut_hz", [12_000, 14_000, 16_000, 18_000, 20_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_edge_of_a_recording_is_measured(tmp_path, cut_hz, seed):
+    rng = np.random.default_rng(seed)
+    x = signals.synthetic_speech(1.5, SR, rng) + 1e-3 * rng.standard_normal(round(1.5 * SR))
+    lowpass = scipy.signal.firwin(401, cut_hz, fs=SR, window=("kaiser", 8))
+    for name, y in (("cut", scipy.signal.fftconvolve(x, lowpass, "same")), ("whole", x)):
+        sf.write(tmp_path / f"{name}.wav", 0.9 * y, SR, subtype="PCM_16")
+        row, *_ = preparation.process(corpora.Recording(tmp_path / f"{name}.wav", name, "ann", "test"), replace(KEEP, min_bandwidth_hz=0))
+        assert row["lossy"] == 0 and abs(row["edge_hz"] - (cut_hz if name == "cut" else SR / 2)) < 300
+        above = (SR / 2 - cut_hz) / 11_025 if name == "cut" else 0.0
+        assert abs(row["empty_share"] - above) < 0.1  # the slope of the filter has 0.4 kHz; in pauses more is empty
+
+
+def test_recordings_that_passed_a_lossy_codec_are_marked(tmp_path):
+    x = signals.synthetic_speech(1.0, SR, np.random.default_rng(3)) + 1e-3 * np.random.default_rng(4).standard_normal(SR)
+    for suffix, lossy in ((".wav", 0), (".flac", 0), (".ogg", 1), (".mp3", 1)):
+        sf.write(tmp_path / f"a{suffix}", x, SR)
+        row, *_ = preparation.process(corpora.Recording(tmp_path / f"a{suffix}", "a", "ann", "test"), replace(KEEP, min_bandwidth_hz=0))
+        assert row["lossy"] == lossy
+    (tmp_path / "a.ogg").rename(tmp_path / "b.wav")  # the content decides, not the name
+    assert (
+        preparation.process(corpora.Recording(tmp_path / "b.wav", "b", "ann", "test"), replace(KEEP, min_bandwidth_hz=0))[0]["lossy"] == 1
+    )
 
 
 def rows_of(path: Path, max_seconds: float) -> list[dict]:

@@ -203,10 +203,11 @@ def test_light_chapters_run_side_by_side_and_the_rest_alone(tmp_path, monkeypatc
 
 def test_unseen_corpora_are_known_and_never_the_run_s_own():
     for profile in profiles.PROFILES.values():
-        assert profile.corpus not in profile.unseen and set(profile.unseen) <= set(corpora.registry())
-    assert profiles.get("smoke").unseen == ()
-    assert profiles.get("coursework").unseen_beside("tuxpaint") == ("klettres", "ktuberling")
-    assert profiles.get("coursework").unseen_beside("vctk") == ("klettres", "ktuberling", "tuxpaint")
+        others = profile.unseen + profile.if_here
+        assert profile.corpus not in others and len(set(others)) == len(others) and set(others) <= set(corpora.entries())
+    assert profiles.get("smoke").beside("synthetic") == ()
+    assert profiles.get("quick").beside("tuxpaint") == ("ravdess", "alnum", "klettres", "ktuberling")
+    assert profiles.get("coursework").beside("ravdess+tuxpaint") == ("alnum", "klettres", "ktuberling")
 
 
 @pytest.fixture

@@ -24,6 +24,9 @@ class Profile:
     weight_decay: float = 1e-5
     mse_weight: float = 100.0
     clip_norm: float = 10.0
+    # for lossy recordings; not part of the coursework
+    masked: bool = False  # the spectral losses ignore what is above the edge of a target
+    floor_db: float | None = None  # noise floor of training pairs, RMS in dB re full scale
     # evaluation
     test_utterances: int | None  # per speaker; None: all
     timing_seconds: float  # length of the audio that each method upsamples
@@ -34,11 +37,12 @@ class Profile:
     perceptual_utterances: int  # total, scored by ViSQOL
     compile_network: bool  # also time the compiled network; compiling takes half a minute
     keep_weights: bool = False  # store the trained network (36 MB) in the record
-    unseen: tuple[str, ...] = ()  # further corpora on whose test split notebook 11 tests
+    unseen: tuple[str, ...] = ()  # further corpora to test on, which are fetched
+    if_here: tuple[str, ...] = ()  # and those that are used if their recordings are on this machine
 
-    def unseen_beside(self, corpus: str) -> tuple[str, ...]:
-        """Return the names in `unseen` other than `corpus`, the corpus of the run."""
-        return tuple(name for name in self.unseen if name != corpus)
+    def beside(self, corpus: str) -> tuple[str, ...]:
+        """Return the further corpora to test on that are not part of `corpus`, the corpus of the run."""
+        return tuple(name for name in self.if_here + self.unseen if name not in corpus.split("+"))
 
 
 PROFILES = {
@@ -57,7 +61,7 @@ PROFILES = {
             validate_every=25, validation_crops=16, checkpoint_every=25, patience=None,
             test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
-            unseen=("klettres", "ktuberling"),
+            unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"),
         ),
         Profile(
             name="coursework", corpus="vctk",
@@ -65,7 +69,7 @@ PROFILES = {
             validate_every=1000, validation_crops=256, checkpoint_every=500, patience=20,
             test_utterances=None, timing_seconds=60.0, timing_repeats=5,
             audit_utterances=50, perceptual_utterances=80, compile_network=True, keep_weights=True,
-            unseen=("klettres", "ktuberling", "tuxpaint"),
+            unseen=("ravdess", "alnum", "tuxpaint", "klettres", "ktuberling"),
         ),
     )
 }  # fmt: skip

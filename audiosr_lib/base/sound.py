@@ -149,6 +149,7 @@ class Recording:
         elif self._sound.format == "RF64" and not self.frames:
             self._open(_Bytes(file, patch=b"RIFF"))  # without the field of 64 bits, which is empty
         self.rate, self.channels, log = self._sound.samplerate, self._sound.channels, self._sound.extra_info
+        self.subtype: str = self._sound.subtype
         self._cut = self._sound.format == "OGG" and _ends_within_a_page(file)
         self.length_open = self.frames is None or bool(OPEN.search(log))
         if sizes := CUT.search(log):
@@ -314,6 +315,12 @@ def survey(source: Path | bytes) -> Survey:
             peak = max(peak, float(np.abs(block).max()))
             integers = integers and bool((block == np.rint(block)).all())
     return Survey(recording.rate, recording.channels, frames, recording.length_open, peak, integers, recording.followed)
+
+
+def is_lossy(source: Path | bytes) -> bool:
+    """Return whether the samples of a sound file passed a lossy codec: Vorbis, Opus or MP3."""
+    with opened(source) as recording:
+        return recording.subtype in ("VORBIS", "OPUS") or recording.subtype.startswith("MPEG")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Corpora: the registry data/corpora.toml and the split of each speaker.
 
-Splits share no speaker. The registry fixes them, and the preparation stores them beside the pairs.
+Splits share no speaker. The registry fixes them, and the preparation stores them beside the pairs. Corpora combine: "ravdess+alnum" has
+the recordings of both, each in its own splits.
 """
 
 from __future__ import annotations
@@ -44,11 +45,17 @@ class Recording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus: its name, its registry entry, and the folder of its recordings."""
+    """A corpus: its name, its registry entry, the folder of its recordings, and the corpora that it combines."""
 
     name: str
     entry: dict
     folder: Path
+    combined: tuple[Corpus, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Corpus, ...]:
+        """The corpora that are fetched and prepared: those that are combined, or this one."""
+        return self.combined or (self,)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -56,8 +63,9 @@ class Corpus:
 
 
 def splits_of(entry: dict) -> tuple[str, ...]:
-    """Return the splits that a registry entry must fill: all three, or `test` if it names only that one."""
-    return ("test",) if set(entry.get("splits", ())) == {"test"} else SPLITS
+    """Return the splits that a registry entry must fill: all three, or one if it names only `train` or only `test`."""
+    named = tuple(entry.get("splits", ()))
+    return named if named in (("train",), ("test",)) else SPLITS
 
 
 def registry() -> dict:
@@ -75,11 +83,18 @@ def names_to_train_on() -> list[str]:
     return [name for name, entry in entries().items() if splits_of(entry) == SPLITS]
 
 
+def parts_of(name: str) -> list[str]:
+    """Return the names that are combined in a corpus' name, such as ravdess and alnum in "ravdess+alnum"."""
+    return name.split("+")
+
+
 def open_corpus(name: str) -> Corpus:
     """Return the corpus called `name`, or a corpus of the recordings in the folder `name`. Raises CorpusError if it is neither.
 
-    A folder's corpus is called folder-NAME-HASH. Once it is prepared, this name opens it, too.
+    A folder's corpus is called folder-NAME-HASH. Once it is prepared, this name opens it, too. Names and folders joined by "+" combine.
     """
+    if "+" in name and not Path(name).expanduser().is_dir():
+        return _combine([open_corpus(part) for part in parts_of(name) if part])
     if name in (known := entries()):
         return Corpus(name, known[name], paths.raw(name))
     summary = paths.prepared(name) / "corpus.json"
@@ -94,11 +109,26 @@ def open_corpus(name: str) -> Corpus:
     return Corpus(f"folder-{safe}-{digest}", registry()["folder"], folder)
 
 
+def _combine(parts: list[Corpus]) -> Corpus:
+    """Return a corpus of several, in the order of the registry. Raises CorpusError if one is given twice, or cannot be trained on."""
+    known = list(entries())
+    parts = sorted(parts, key=lambda p: known.index(p.name) if p.name in known else len(known))
+    names = [p.name for p in parts]
+    if twice := next((n for n in names if names.count(n) > 1), ""):
+        raise CorpusError(f"the corpus {twice} is given twice: name each part once")
+    for part in parts:
+        if part.splits == ("test",):
+            raise CorpusError(f"{part.name!r} is for testing only, not for training: choose {', '.join(names_to_train_on())} or a folder")
+    if not any(part.splits == SPLITS for part in parts):
+        raise CorpusError(f"{'+'.join(names)!r} has no speakers for validation and test: add one of {', '.join(names_to_train_on())}")
+    return Corpus("+".join(names), {"kind": "combined"}, paths.raw(""), tuple(parts)) if len(parts) > 1 else parts[0]
+
+
 def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | None]:
     """Return a dictionary from each speaker found on disk to its split, or to None if it is in no split.
 
-    For a corpus of the registry (data/corpora.toml) the registry names the speakers of each split; any other speaker of vctk is in
-    `train`, of another corpus in no split. For a folder of the user's own, speakers are ordered by a hash of their names and
+    For a corpus of the registry (data/corpora.toml) the registry names the speakers of each split; any other speaker is in the split
+    that the registry names for `others`, or in none. For a folder of the user's own, speakers are ordered by a hash of their names and
     divided by the registry's shares, at least one speaker to each split. Raises CorpusError if a split would be empty.
     """
     speakers = sorted(set(speakers))
@@ -114,7 +144,7 @@ def split_speakers(corpus: Corpus, speakers: Iterable[str]) -> dict[str, str | N
         return {s: "test" if i < n_test else "validation" if i < n_test + n_validation else "train" for i, s in enumerate(order)}
     named = {s: split for split, members in corpus.entry["splits"].items() for s in members}
     named |= dict.fromkeys(corpus.entry.get("left_out_speakers", ()))
-    result = {s: named.get(s, "train" if corpus.entry["kind"] == "vctk" else None) for s in speakers}
+    result = {s: named.get(s, corpus.entry.get("others")) for s in speakers}
     if missing := [split for split in corpus.splits if split not in result.values()]:
         raise CorpusError(
             f"{corpus.name}: no speaker of the split(s) {', '.join(missing)} is on disk; "

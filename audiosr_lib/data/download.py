@@ -5,6 +5,7 @@ Bytes are written to NAME.part, and a second call requests only the rest. The fi
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import time
@@ -14,7 +15,6 @@ import requests
 from tqdm import tqdm
 
 from audiosr_lib.base.errors import StudyError
-from audiosr_lib.base.files import sha256_of
 
 BLOCK = 1 << 14  # bytes per write; a lost connection costs less than one block
 
@@ -36,7 +36,7 @@ def fetch(
     urls: list[str],
     target: Path,
     *,
-    sha256: str | None = None,
+    checksum: str | None = None,
     size: int | None = None,
     tries: int = 5,
     timeout: float = 30.0,
@@ -48,7 +48,7 @@ def fetch(
     ----------
     urls : addresses of the file, tried in this order.
     target : path of the downloaded file.
-    sha256 : expected hash in hex, if known.
+    checksum : expected hash, if known, as "sha256:HEX" or "md5:HEX".
     size : expected size in bytes, to check the free disk space first.
     tries : attempts per address; each continues where the last one stopped.
     timeout : seconds without a byte after which an attempt fails.
@@ -60,11 +60,8 @@ def fetch(
     DownloadError : the hash is wrong. Downloaded bytes are deleted; a `target` that existed before is kept.
     """
     if target.exists():
-        if sha256 is not None and (got := sha256_of(target)) != sha256:
-            raise DownloadError(
-                f"{target.name} exists, but is not the file of the registry (SHA-256 {got[:12]}..., expected {sha256[:12]}...). "
-                "Delete it and start again."
-            )
+        if problem := _wrong(target, checksum):
+            raise DownloadError(f"{target.name} exists, but is not the file of the registry ({problem}). Delete it and start again.")
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -74,13 +71,24 @@ def fetch(
     for url in urls:
         if not _complete(url, part, tries, timeout, pause, problems):
             continue
-        if sha256 is None or (got := sha256_of(part)) == sha256:
+        problem = _wrong(part, checksum)
+        if not problem:
             part.replace(target)
             return target
         part.unlink()
-        problems.append(f"{url}: wrong SHA-256 {got[:12]}..., expected {sha256[:12]}...")
+        problems.append(f"{url}: wrong {problem}")
     kept = f" {part.stat().st_size:,} bytes are kept; the next start continues from there." if part.exists() else ""
     raise DownloadError(f"could not download {target.name}.{kept}\n  " + "\n  ".join(problems[-4:]))
+
+
+def _wrong(file: Path, checksum: str | None) -> str:
+    """Return the wrong and the expected hash of a file, "" if it is right or none is known."""
+    if checksum is None:
+        return ""
+    name, _, expected = checksum.partition(":")
+    with open(file, "rb") as stream:
+        got = hashlib.file_digest(stream, name).hexdigest()
+    return "" if got == expected else f"{name.upper()} {got[:12]}..., expected {expected[:12]}..."
 
 
 def _complete(url: str, part: Path, tries: int, timeout: float, pause: float, problems: list[str]) -> bool:

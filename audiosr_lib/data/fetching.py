@@ -6,6 +6,7 @@ is written last.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ from audiosr_lib.data.corpora import Corpus, CorpusError, content_hash, speaker_
 from audiosr_lib.data.download import DownloadError
 
 UNPACKING = "unpacking"  # this file in a corpus' folder means that what lies beside it is of an unfinished unpacking
-VCTK_MEMBER = re.compile(r"(?:^|/)wav48_silence_trimmed/(?P<speaker>[ps]\d+)/(?P<file>(?P=speaker)_\d+_mic1\.flac)$")
+LICENCES = ("copyright", "COPYING", "COPYING.txt", "LICENSE")  # files of an archive that are extracted, too
 
 
 def fetch(corpus: Corpus) -> Path:
@@ -35,6 +36,10 @@ def fetch(corpus: Corpus) -> Path:
 
     Raises CorpusError if they cannot be fetched or read; the message names the ways to get a corpus.
     """
+    for part in corpus.combined:
+        fetch(part)
+    if corpus.combined:
+        return corpus.folder
     kind = corpus.entry["kind"]
     marker = corpus.folder / "fetched.json"
     if kind == "folder":
@@ -44,7 +49,7 @@ def fetch(corpus: Corpus) -> Path:
             raise CorpusError(f"cannot read the folder {corpus.folder.name}: {error.strerror}. Check its path and permissions.") from error
     elif not marker.exists():
         corpus.folder.mkdir(parents=True, exist_ok=True)
-        fetchers = {"tuxpaint": _fetch_tuxpaint, "package": _fetch_package, "vctk": _fetch_vctk, "synthetic": _make_synthetic}
+        fetchers = {"tuxpaint": _fetch_tuxpaint, "package": _fetch_package, "archive": _fetch_archive, "synthetic": _make_synthetic}
         try:
             how = fetchers[kind](corpus)
         except DownloadError as error:
@@ -56,13 +61,16 @@ def fetch(corpus: Corpus) -> Path:
 
 def three_ways() -> str:
     """Return the message for a machine that has no corpus and cannot fetch one."""
-    tuxpaint, vctk = (corpora.registry()[name] for name in ("tuxpaint", "vctk"))
+    table = corpora.registry()
+    archives = "".join(
+        f"\n     {name} ({table[name]['archive_bytes'] / 1e9:.1f} GB): {table[name]['archive']} from {table[name]['source']}"
+        for name in ("ravdess", "vctk")
+    )
     return f"""No recordings to run on. There are three ways to get some:
   1. tuxpaint (about 160 MB): on Debian or Ubuntu with a network, run ./run_all.sh again; elsewhere put
-     {tuxpaint["archive"]} from {tuxpaint["source"]}
+     {table["tuxpaint"]["archive"]} from {table["tuxpaint"]["source"]}
      into {paths.shown(paths.raw("tuxpaint"))}/
-  2. vctk (11.7 GB): run ./run_all.sh --corpus vctk with a network, or put
-     {vctk["archive"]} into {paths.shown(paths.raw("vctk"))}/
+  2. another corpus: run ./run_all.sh --corpus NAME with a network, or put its archive into {paths.shown(paths.raw("NAME"))}/{archives}
   3. your own: ./run_all.sh --corpus FOLDER, a folder of WAV, FLAC, OGG or MP3 files at 44.1 kHz or more
      with at least three sub-folders, one for each speaker.
 Without recordings, ./run_all.sh --profile smoke runs the whole study on synthetic signals."""
@@ -89,7 +97,7 @@ def _extract_recordings(corpus: Corpus, archive: tarfile.TarFile) -> int:
     inside, wanted, count = corpus.entry["inside"], _wanted(corpus), 0
     for member in filter(tarfile.TarInfo.isfile, archive):
         path = Path(member.name)
-        if path.name in ("copyright", "COPYING.txt"):
+        if path.name in LICENCES:
             _extract(corpus.folder / path.name, archive.extractfile(member))
         if inside in path.parts and ".." not in path.parts and re.search(corpus.entry["recordings"], path.name):
             target = corpus.folder.joinpath(*path.parts[path.parts.index(inside) :])
@@ -203,26 +211,81 @@ def _fetch_tuxpaint(corpus: Corpus) -> str:
     return f"archive {tarball.name}"
 
 
-def _fetch_vctk(corpus: Corpus) -> str:
-    """Download the 11.7 GB archive and extract microphone 1 of all speakers that are not left out."""
-    archive = corpus.folder / corpus.entry["archive"]
-    download.fetch(corpus.entry["urls"], archive, sha256=corpus.entry["sha256"], size=corpus.entry["archive_bytes"])
+def samples_hash(folder: Path, speakers: set[str]) -> tuple[str, int]:
+    """Return a SHA-256 of the names and 16-bit samples of all recordings of some speakers, and the number of recordings.
+
+    It is the same for WAV and FLAC. A recording that cannot be read makes another hash.
+    """
+    digest, count = hashlib.sha256(), 0
+    wanted = [p for s in speakers for p in (folder / s).glob("*") if p.suffix.lower() in corpora.AUDIO_SUFFIXES and p.name[0] != "."]
+    for path in sorted(wanted, key=lambda p: p.relative_to(folder).with_suffix("").as_posix()):
+        try:
+            samples, rate = sf.read(path, dtype="int16")
+        except sf.LibsndfileError:
+            samples, rate = np.zeros(0, dtype=np.int16), 0
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        digest.update(f"{name} {rate} {hashlib.sha256(samples.astype('<i2').tobytes()).hexdigest()}\n".encode())
+        count += 1
+    return digest.hexdigest(), count
+
+
+def _fetch_archive(corpus: Corpus) -> str:
+    """Use the recordings if they were put here by hand, else download a zip archive and extract those of the wanted speakers.
+
+    Raises
+    ------
+    CorpusError : recordings were put here that are not all of the registry's.
+    DownloadError : the archive cannot be downloaded, or is not the one of the registry.
+    """
+    entry, mark = corpus.entry, corpus.folder / UNPACKING
+    archive = corpus.folder / entry["archive"]
+    speakers, known = _wanted(corpus), entry.get("samples_sha256")
+    if known and not mark.exists():
+        got, count = samples_hash(corpus.folder, speakers)
+        if got == known:
+            return "laid by hand"
+        if count:
+            raise CorpusError(
+                f"{paths.shown(corpus.folder)} holds {count} recordings that are not exactly those of {corpus.name}: some are missing, "
+                f"changed or new. Put all of them there, or move them away and start again to download {entry['archive']}."
+            )
+    size = entry.get("archive_bytes")
+    download.fetch(entry["urls"], archive, checksum=entry.get("checksum"), size=size)
+    mark.touch()
     try:
         with zipfile.ZipFile(archive) as z:
             pending = {}
-            for member in z.infolist():
-                found = VCTK_MEMBER.search(member.filename)
-                if found and found["speaker"] not in corpus.entry["left_out_speakers"]:
-                    target = corpus.folder / found["speaker"] / found["file"]
-                    if not (target.exists() and target.stat().st_size == member.file_size):
-                        pending[target] = member
-            download.require_space(corpus.folder, sum(m.file_size for m in pending.values()), "extracting VCTK")
+            for target, member in _members(corpus, z):
+                if not (target.exists() and target.stat().st_size == member.file_size):
+                    pending[target] = member
+            download.require_space(corpus.folder, sum(m.file_size for m in pending.values()), f"extracting {corpus.name}")
             for target, member in pending.items():
                 with z.open(member) as source:
                     _extract(target, source)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DownloadError(f"{archive.name} is damaged ({error}): delete it and start again") from error
+    if known:
+        got, count = samples_hash(corpus.folder, speakers)
+        if got != known:
+            raise DownloadError(
+                f"the {count} recordings in {archive.name} are not those of the registry (SHA-256 {got[:12]}..., expected {known[:12]}...). "
+                f"Delete {paths.shown(corpus.folder)} and start again."
+            )
     return f"archive {archive.name}"
+
+
+def _members(corpus: Corpus, archive: zipfile.ZipFile) -> list[tuple[Path, zipfile.ZipInfo]]:
+    """Return the target file and the member of each recording to extract, and of the licence."""
+    entry, found = corpus.entry, []
+    wanted = None if "others" in entry else _wanted(corpus)
+    for member in sorted(archive.infolist(), key=lambda m: m.filename):
+        if match := re.search(entry["member"], member.filename):
+            target = corpus.folder / match.expand(entry["target"])
+            if wanted is None or target.parent.name in wanted:
+                found.append((target, member))
+    found = [(t, m) for t, m in found[:: entry.get("every", 1)] if t.parent.name not in entry.get("left_out_speakers", ())]
+    licences = [m for m in archive.infolist() if Path(m.filename).name in LICENCES and m.filename.count("/") < 2]
+    return found + [(corpus.folder / Path(m.filename).name, m) for m in licences]
 
 
 def _make_synthetic(corpus: Corpus) -> str:

@@ -30,10 +30,22 @@ def minutes(text: str) -> float:
 
 
 def corpus(text: str) -> str:
-    """Return the name of a corpus to train on, or the absolute path of a folder; a relative path begins where the user stands."""
+    """Return the name of a corpus to train on, or the absolute path of a folder; a relative path begins where the user stands.
+
+    Several, joined by "+", combine.
+    """
     names = corpora.names_to_train_on()
     if not text or text in names:
         return text
+    if "+" in text and not (Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()).is_dir():
+        parts = [part if part in corpora.entries() else corpus(part) for part in corpora.parts_of(text) if part]
+        try:
+            corpora.open_corpus("+".join(parts))
+        except corpora.CorpusError as error:
+            raise ArgumentTypeError(str(error)) from None
+        return "+".join(parts)
+    if corpora.splits_of(corpora.entries().get(text, {})) == ("train",):
+        raise ArgumentTypeError(f"{text!r} has no speakers for validation and test: give it beside another, as in {names[0]}+{text}")
     if text in corpora.entries():
         raise ArgumentTypeError(f"{text!r} is for testing only, not for training: choose {', '.join(names)} or a folder")
     with suppress(OSError, RuntimeError):  # a name that is too long; ~ of an unknown user

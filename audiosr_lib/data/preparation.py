@@ -1,6 +1,6 @@
 """From recordings to aligned pairs: the target y at 44.1 kHz, the input x down to 22.05 kHz and back (coursework 2.2).
 
-    mono (mean of the channels) -> 44.1 kHz -> y
+    mono (mean of the channels) -> without DC and long silence at the ends -> 44.1 kHz -> y
     y -> 22.05 kHz -> 44.1 kHz, both by kaiser_fast -> x
     one gain for x and y that brings the larger peak just below 1 -> int16
 
@@ -26,21 +26,23 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import librosa
 import numpy as np
 from tqdm import tqdm
 
 from audiosr_lib import resampling, signals, spectral
 from audiosr_lib.base import files, paths, sound
-from audiosr_lib.base.constants import SR_HIGH
+from audiosr_lib.base.constants import FULL_SCALE, SR_HIGH, SR_LOW
 from audiosr_lib.base.errors import printable
 from audiosr_lib.base.sound import SoundError
-from audiosr_lib.data import corpora, fetching
+from audiosr_lib.data import corpora, dataset, fetching
 from audiosr_lib.data.corpora import Corpus, CorpusError, Recording
 from audiosr_lib.data.download import require_space
 
-VERSION = 2  # of the prepared format: increase it with every change that affects the pairs
+VERSION = 3  # of the prepared format: increase it with every change that affects the pairs
 PEAK = 0.999
-INDEX_FIELDS = ("split", "speaker", "name", "offset", "length", "gain_db", "bandwidth_hz", "sample_rate", "channels", "sha256")
+INDEX_FIELDS = ("split", "speaker", "name", "offset", "length", "gain_db", "bandwidth_hz", "edge_hz", "empty_share", "lossy",
+                "sample_rate", "channels", "sha256")  # fmt: skip
 LEFT_OUT_FIELDS = ("speaker", "name", "reason", "bandwidth_hz")
 
 
@@ -54,6 +56,9 @@ class Keep:
     bandwidth_range_db: float
     min_bandwidth_hz: float
     max_seconds: float
+    silence_range_db: float
+    silence_seconds: float
+    edge_step_db: float
 
 
 class Rejected(ValueError):
@@ -93,6 +98,22 @@ def read_mono(data: bytes, keep: Keep, start: int = 0, frames: int = -1) -> tupl
     return mono, sr, channels
 
 
+def clean(mono: np.ndarray, sr: int, keep: Keep, ends: tuple[bool, bool] = (True, True)) -> np.ndarray:
+    """Return a recording without its mean and without long silence at its ends, ``(T',)``; `keep.silence_seconds` of it stay.
+
+    Parameters
+    ----------
+    mono : (T,).
+    sr : sample rate in Hz.
+    keep : what counts as silence.
+    ends : whether the beginning and the end are those of the recording, and not of a piece of it.
+    """
+    mono = mono - mono.mean()
+    _, (begin, end) = librosa.effects.trim(mono, top_db=keep.silence_range_db, frame_length=1024, hop_length=256)
+    stays = round(keep.silence_seconds * sr)
+    return mono[max(0, begin - stays) if ends[0] else 0 : end + stays if ends[1] else len(mono)]
+
+
 def make_pair(mono: np.ndarray, sr: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Return x and y, ``(T',)`` int16 at 44.1 kHz with T' even, and their gain in dB, of a signal that is not silent."""
     y = resampling.resample(mono, sr, SR_HIGH, "soxr_vhq")
@@ -110,6 +131,9 @@ def process(task: Recording, keep: Keep) -> tuple[dict, np.ndarray | None, np.nd
         data = task.path.read_bytes()
         row["sha256"] = hashlib.sha256(data).hexdigest()
         mono, sr, channels = read_mono(data, keep, task.start, task.frames)
+        mono = clean(mono, sr, keep, (task.start == 0, task.frames < 0))
+        if len(mono) < keep.min_seconds * sr:
+            raise Rejected(f"shorter than {keep.min_seconds} s: {len(mono) / sr:.2f} s without the silence at its ends")
         bandwidth = spectral.bandwidth_hz(mono, sr, keep.bandwidth_range_db)
         row |= {"bandwidth_hz": round(bandwidth), "sample_rate": sr, "channels": channels}
         if bandwidth < keep.min_bandwidth_hz:
@@ -119,7 +143,11 @@ def process(task: Recording, keep: Keep) -> tuple[dict, np.ndarray | None, np.nd
         x, y, gain_db = make_pair(mono, sr)
     except Rejected as reason:
         return row | {"reason": str(reason)}, None, None
-    return row | {"length": len(y), "gain_db": round(gain_db, 2)}, x, y
+    target = y / FULL_SCALE
+    row |= {"length": len(y), "gain_db": round(gain_db, 2), "lossy": int(sound.is_lossy(data))}
+    row["edge_hz"] = round(spectral.edge_hz(target, SR_HIGH, keep.edge_step_db))
+    row["empty_share"] = round(spectral.empty_share(target, SR_HIGH, SR_LOW / 2), 3)
+    return row, x, y
 
 
 def tasks_of(recordings: list[Recording], keep: Keep) -> list[Recording]:
@@ -199,7 +227,16 @@ def _check_fetched(corpus: Corpus) -> None:
 
 
 def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
-    """Return the folder of the prepared pairs, after fetching and preparing if necessary. Pairs without recordings are used as they are."""
+    """Return the folder of the prepared pairs, after fetching and preparing if necessary. Pairs without recordings are used as they are.
+
+    Of a corpus that combines others, every part gets a folder of its own beside the others, and their common folder is returned. Raise
+    CorpusError if two parts share a speaker or a recording.
+    """
+    if corpus.combined:
+        for part in corpus.combined:
+            make_ready(part, progress=progress)
+        dataset.check_disjoint(corpus.name)
+        return paths.prepared("")
     target = paths.prepared(corpus.name)
     files.restore(target)
     if is_prepared(target) and not corpus.folder.exists():
@@ -310,6 +347,7 @@ def _finish(corpus: Corpus, folder: Path, rows: list[dict], mark: str) -> None:
     summary = {
         "corpus": corpus.name,
         **{k: corpus.entry[k] for k in ("title", "licence", "source")},
+        "lossy": corpus.entry.get("lossy") or ("some recordings" if any(r["lossy"] for r in kept) else ""),
         "content_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         "fingerprint": mark,
         **({"folder": printable(str(corpus.folder))} if corpus.entry["kind"] == "folder" else {}),

@@ -96,6 +96,12 @@ class Run:
         """Return the pairs of one split of the corpus: "train", "validation" or "test"."""
         return dataset.PairedSplit(self.corpus, name)
 
+    def test_sets(self) -> dict[str, dataset.PairedSplit]:
+        """Return the test split of each corpus that this run can test on, by name: the parts of its own, then those beside it."""
+        own = [n for n in corpora.parts_of(self.corpus) if "test" in dataset.summary(n)["speakers"]]
+        here = [n for n in self.profile.beside(self.corpus) if (paths.prepared(n) / "corpus.json").exists()]
+        return {name: dataset.PairedSplit(name, "test") for name in own + here}
+
     def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
         fragment = files.read_json(self._fragment_file)
         names = [p.relative_to(self.staging).as_posix() for p in written]
@@ -210,7 +216,12 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
         "profile": profile,
         "parameters": asdict(profiles.get(profile)) | {"corpus": parameters["corpus"], "device": device},
         "seed": parameters["seed"],
-        "corpus": {k: about[k] for k in ("corpus", "title", "licence", "source", "content_sha256", "utterances", "seconds")},
+        "corpus": _described(about),
+        "tested_on": [
+            _described(dataset.summary(name))
+            for name in profiles.get(profile).beside(parameters["corpus"])
+            if (paths.prepared(name) / "corpus.json").exists()
+        ],
         "git_commit": provenance.git_commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": provenance.device_description(),
@@ -227,6 +238,14 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
             shutil.copy2(staging / name, new / name)
         files.write_json(new / "manifest.json", manifest)
     return paths.figures(profile)
+
+
+def _described(about: dict) -> dict:
+    """Return what a manifest says of a corpus and of its parts: origin, licence, hash, hours, and lossy coding."""
+    fields = ("corpus", "title", "licence", "source", "lossy", "content_sha256", "utterances", "seconds")
+    hours = {s: round(seconds / 3600, 3) for s, seconds in about["seconds"].items()}
+    parts = {"parts": [_described(part) for part in about["parts"]]} if "parts" in about else {}
+    return {k: about[k] for k in fields} | {"hours": hours} | parts
 
 
 def damage(folder: Path) -> list[str]:

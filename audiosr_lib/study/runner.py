@@ -21,11 +21,12 @@ from audiosr_lib.data import corpora
 from audiosr_lib.data import options as types
 from audiosr_lib.study.execution import again, check_parameters, run_notebooks
 
-UNSEEN_IN = "11"  # the notebook that tests on corpora that are not trained on
+TESTED_IN = ("10", "11")  # the notebooks that test on further corpora
 HELP_END = """examples:
   ./run_all.sh                                the study on real speech, 13 to 25 minutes on two cores
   ./run_all.sh --profile smoke                the whole study on synthetic signals, without internet
   ./run_all.sh --profile coursework --device cuda
+  ./run_all.sh --corpus ravdess+alnum         other recordings, here two corpora together
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
   ./run_all.sh --from 09                      continue after a failure
   ./run_all.sh --profile coursework --minutes 9   train for 9 minutes; repeat it to continue
@@ -42,7 +43,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     add, numbers = parser.add_argument, [p.name[:2] for p in paths.notebooks()]
     add("--profile", choices=list(profiles.PROFILES), default="quick", help="size of the study (default: quick)")
-    add("--corpus", default="", metavar="tuxpaint|vctk|FOLDER", type=types.corpus, help="recordings (default: the profile's corpus)")
+    add(
+        "--corpus",
+        default="",
+        metavar="NAME|FOLDER",
+        type=types.corpus,
+        help="recordings: names and folders, combined by + (default: the profile's corpus)",
+    )
     add("--device", choices=DEVICES, default="auto", help="device of the networks (default: CUDA if there is a GPU)")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
@@ -68,7 +75,7 @@ def prepare_corpus(name: str) -> str:
     from audiosr_lib.data import dataset, preparation
 
     corpus = corpora.open_corpus(name)
-    ready = preparation.is_prepared(paths.prepared(corpus.name))
+    ready = all(preparation.is_prepared(paths.prepared(part.name)) for part in corpus.parts)
     if not ready:
         print(f"Fetching and preparing the corpus {corpus.name} (only the first time) ...", flush=True)
     started = time.perf_counter()
@@ -80,14 +87,22 @@ def prepare_corpus(name: str) -> str:
     return corpus.name
 
 
-def prepare_unseen(names: tuple[str, ...]) -> None:
-    """Fetch and prepare corpora for testing only. If one is not available, print why and continue with the next."""
-    for name in names:
+def prepare_unseen(chosen: profiles.Profile, corpus: str) -> None:
+    """Fetch and prepare further corpora to test on. If one is not available, print why and continue with the next."""
+    for name in chosen.beside(corpus):
+        if name in chosen.if_here and not paths.raw(name).exists() and not paths.prepared(name).exists():
+            print(f"Corpus {name}: not on this machine, and this profile does not fetch it. To test on it, too: {fetch_only(name)}")
+            continue
         try:
             prepare_corpus(name)
         except (StudyError, OSError) as error:
             why = " ".join(explained(error).rpartition("\n\n")[2].split())  # the last paragraph; the others explain how to train
-            print(f"Corpus {name}: not available, so notebook {UNSEEN_IN} leaves that part out. {why}", flush=True)
+            print(f"Corpus {name}: not available, so notebooks {' and '.join(TESTED_IN)} leave it out. {why}", flush=True)
+
+
+def fetch_only(name: str) -> str:
+    """Return the command that fetches and prepares a corpus and does nothing more than that and chapter 07."""
+    return f"./run_all.sh --corpus {name} --only 07"
 
 
 def check_writable(profile: str) -> None:
@@ -146,8 +161,8 @@ def study(options: argparse.Namespace) -> None:
     device = device_for(options.device)
     started = time.perf_counter()
     corpus = prepare_corpus(options.corpus)
-    if any(n.name[:2] == UNSEEN_IN for n in chosen):
-        prepare_unseen(profiles.get(profile).unseen_beside(corpus))
+    if any(n.name[:2] in TESTED_IN for n in chosen):
+        prepare_unseen(profiles.get(profile), corpus)
     if len(chosen) == len(everything):
         for leftover in paths.staging(profile).rglob("*.part"):  # of a run that was killed
             leftover.unlink()

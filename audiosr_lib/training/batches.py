@@ -33,24 +33,30 @@ class DeviceBatches:
 
     def __init__(self, crops: Crops, device: str) -> None:
         self.crops = crops
-        sides = crops.split.codes()
-        self.codes = torch.empty((2, len(sides[0])), dtype=torch.int16, device=device)
-        for row, side in zip(self.codes, sides, strict=True):
-            for begin in range(0, len(side), BLOCK):  # in blocks, because the corpus may exceed the memory of the host
-                row[begin : begin + BLOCK] = torch.from_numpy(np.array(side[begin : begin + BLOCK]))
+        parts = crops.split.codes()
+        self.bases = np.cumsum([0, *(len(x) for x, _ in parts)])  # where each part of the corpus begins
+        self.codes = torch.empty((2, int(self.bases[-1])), dtype=torch.int16, device=device)
+        for base, sides in zip(self.bases, parts, strict=False):
+            for row, side in zip(self.codes, sides, strict=True):
+                for begin in range(0, len(side), BLOCK):  # in blocks, because the corpus may exceed the memory of the host
+                    block = np.array(side[begin : begin + BLOCK])
+                    row[base + begin : base + begin + len(block)] = torch.from_numpy(block)
         self.inside = torch.arange(crops.crop_length, device=device)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of a step, ``(B, 1, T)`` float32 each."""
-        starts = torch.tensor([self.crops.split.utterances[i].offset + start for i, start in self.crops.places(step)])
+        chosen = [(self.crops.split.utterances[i], start) for i, start in self.crops.places(step)]
+        starts = torch.tensor([int(self.bases[u.part]) + u.offset + start for u, start in chosen])
         index = starts.to(self.inside.device)[:, None] + self.inside  # (B, T)
         x, y = (self.codes[:, index].float() / FULL_SCALE).unsqueeze(2)
+        if self.crops.floor_db is not None:
+            x, y = (side + torch.from_numpy(floor).to(side.device) for side, floor in zip((x, y), self.crops.floors(step), strict=True))
         return x, y
 
 
 def make_batches(crops: Crops, device: str, data_on_device: bool) -> HostBatches | DeviceBatches:
     """Return `DeviceBatches` if `data_on_device` is set and, on a GPU, the split fits into `FREE_SHARE`; otherwise `HostBatches`."""
     if data_on_device and torch.device(device).type == "cuda":
-        needed = sum(side.nbytes for side in crops.split.codes())
+        needed = sum(side.nbytes for sides in crops.split.codes() for side in sides)
         data_on_device = needed < FREE_SHARE * torch.cuda.mem_get_info(device)[0]
     return DeviceBatches(crops, device) if data_on_device else HostBatches(crops, device)

@@ -11,7 +11,7 @@ from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import dataset
 
-VERSION = 1  # raise it when a change makes the same config learn something else
+VERSION = 2  # raise it when a change makes the same config learn something else
 SWITCHES = ("data_on_device", "autocast", "fused", "compiled", "log_every")  # fields that decide only the speed
 
 
@@ -33,6 +33,8 @@ class TrainingConfig:
     validation_crops: int
     checkpoint_every: int
     patience: int | None
+    masked: bool = False  # the spectral losses ignore what is above the edge of a target
+    floor_db: float | None = None  # noise floor of the training pairs of lossy recordings, RMS in dB re full scale
     version: int = VERSION
     # Speed. With all switches off this is the plain loop of notebook 08.
     data_on_device: bool = False  # keep the corpus in GPU memory if it fits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def train_step(
     y: Tensor,
     clip_norm: float,
     autocast: str = "",
+    edge_hz: Tensor | None = None,
 ) -> Tensor:
     """Do one step of section 2.5 and return the four losses and the gradient norm before clipping, ``(5,)``.
 
@@ -68,11 +69,12 @@ def train_step(
     y : targets, ``(B, 1, T)``.
     clip_norm : largest norm of the gradient.
     autocast : floating type of the network, "bfloat16"; "" for the type of its weights. The losses have the type of y.
+    edge_hz : edges of the targets, ``(B,)``, above which the spectral losses ignore differences.
     """
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast(x.device.type, getattr(torch, autocast or "bfloat16"), enabled=bool(autocast)):
         y_hat = model(x)
-    terms = objective(y_hat.to(y.dtype), y)
+    terms = objective(y_hat.to(y.dtype), y, edge_hz)
     terms.loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
@@ -80,16 +82,20 @@ def train_step(
 
 
 @torch.no_grad()
-def validate(model: nn.Module, objective: Objective, x: Tensor, y: Tensor, batch_size: int) -> dict[str, float]:
+def validate(
+    model: nn.Module, objective: Objective, x: Tensor, y: Tensor, batch_size: int, edge_hz: Tensor | None = None
+) -> dict[str, float]:
     """Return the mean of the four losses over fixed crops ``(N, 1, T)``, with batch norm in evaluation mode.
 
     The total uses the MSE weight of the training. (The coursework's program validates with weight 1; notebook 09 shows that, too.)
+    With `edge_hz`, ``(N,)``, the spectral losses ignore what is above the edges of the targets.
     """
     was_training = model.training
     model.eval()
     sums = dict.fromkeys(LOSS_NAMES, 0.0)
-    for part_x, part_y in zip(x.split(batch_size), y.split(batch_size), strict=True):
-        for name, term in objective(model(part_x), part_y).as_dict().items():
+    edges = [None] * -(-len(x) // batch_size) if edge_hz is None else edge_hz.split(batch_size)
+    for part_x, part_y, part_edge in zip(x.split(batch_size), y.split(batch_size), edges, strict=True):
+        for name, term in objective(model(part_x), part_y, part_edge).as_dict().items():
             sums[name] += term.item() * len(part_x)
     model.train(was_training)
     return {name: total / len(x) for name, total in sums.items()}
@@ -171,9 +177,11 @@ class Trainer:
             claim_directory(config, directory)
         distributed.barrier()
         train_split, validation_split = (PairedSplit(config.corpus, s) for s in ("train", "validation"))
-        crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world))
+        crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world), config.floor_db)
         self.batches = make_batches(crops, device, config.data_on_device)
         fixed = dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
+        places = dataset.fixed_places(validation_split, config.validation_crops, config.crop_length)
+        self.edges_val = self.edges([validation_split.utterances[i].edge_hz for i, _ in places])
         self.x_val, self.y_val = (torch.from_numpy(side).to(device) for side in fixed)
         self.model = new_model(config.seed).to(device).train()
         self.objective = Objective(config.mse_weight).to(device)
@@ -197,14 +205,20 @@ class Trainer:
         self.log = Log(directory, self.first, write=self.leads)
         if self.leads and self.state["best_step"] and not (directory / "best.pt").exists():  # lost: the last checkpoint takes its place
             self.state["best_loss"] = math.inf
-            self.keep_if_best(validate(self.model, self.objective, self.x_val, self.y_val, config.batch_size)["loss"])
+            self.keep_if_best(self.validation_losses()["loss"])
         self.unread: list[Tensor] = []
         self.read_at = self.saved_at = time.perf_counter()
 
+    def edges(self, hz: Iterable[float]) -> Tensor | None:
+        """Return edges in Hz as a tensor if the losses are masked, otherwise None."""
+        return torch.tensor(list(hz), dtype=torch.float32, device=self.device) if self.config.masked else None
+
     def step(self) -> None:
         """Do one training step and keep its results on the device."""
-        x, y = self.batches(self.state["step"])
-        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, self.config.clip_norm, self.config.autocast))
+        config, at = self.config, self.state["step"]
+        x, y = self.batches(at)
+        edge_hz = self.edges(self.batches.crops.edges_hz(at))
+        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast, edge_hz))
         self.state["step"] += 1
 
     def read(self) -> None:
@@ -230,11 +244,15 @@ class Trainer:
         """Return whether this time has passed by the clock of rank 0, so that all processes decide alike."""
         return bool(distributed.broadcast_from_rank0(time.perf_counter() - since >= seconds, self.device))
 
+    def validation_losses(self) -> dict[str, float]:
+        """Return the four losses over the fixed crops of the validation split."""
+        return validate(self.model, self.objective, self.x_val, self.y_val, self.config.batch_size, self.edges_val)
+
     def measure(self) -> float:
         """Log the losses over the validation crops and return the total; infinity in processes other than rank 0."""
         if not self.leads:
             return math.inf
-        losses = validate(self.model, self.objective, self.x_val, self.y_val, self.config.batch_size)
+        losses = self.validation_losses()
         self.log.validation(self.state["step"], self.state["seconds"], losses)
         return losses["loss"]
 
