@@ -26,7 +26,8 @@ MEASURES = ("snr_db", "si_sdr_db", "lsd_ln", "lsd_log10", "lsd_low_log10", "lsd_
 HIGHER_IS_BETTER = {"snr_db", "si_sdr_db", "snr_pass_db", "visqol"}  # for all other measures, lower is better
 
 
-def _check(y_hat: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def check_pair(y_hat: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both signals as float64. Raises ValueError if they are not two finite mono signals of one length."""
     if y_hat.shape != y.shape or y.ndim != 1:
         raise ValueError(f"expected two mono signals of one length, got {y_hat.shape} and {y.shape}")
     if not (np.isfinite(y_hat).all() and np.isfinite(y).all()):
@@ -39,7 +40,7 @@ def snr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
 
     Source: coursework section 2.7. Oracle: auraloss.time.SNRLoss. Notebook 06.
     """
-    y_hat, y = _check(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
     if not y.any():
         raise ValueError("the target is silent: its SNR is not defined")
     noise = np.sum((y - y_hat) ** 2)
@@ -51,7 +52,7 @@ def si_sdr_db(y_hat: np.ndarray, y: np.ndarray) -> float:
 
     Source: Le Roux et al. (2019). Oracle: auraloss.time.SISDRLoss. Notebook 06.
     """
-    y_hat, y = _check(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
     if not y.any():
         raise ValueError("the target is silent: its SI-SDR is not defined")
     scaled = (np.dot(y_hat, y) / np.dot(y, y)) * y
@@ -78,7 +79,7 @@ def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[
 
     Source: coursework section 2.7. Oracle: librosa.stft and the formula. Notebook 06.
     """
-    y_hat, y = _check(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
     difference = log_power(y) - log_power(y_hat)
     if band_hz is not None:
         f = spectral.bin_frequencies(N_FFT, SR_HIGH)
@@ -88,7 +89,7 @@ def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[
 
 def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return a dictionary of all `MEASURES` of an estimate. "low" and "high" are the bands below and above 11.025 kHz."""
-    y_hat, y = _check(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
     difference = log_power(y) - log_power(y_hat)
     high = spectral.bin_frequencies(N_FFT, SR_HIGH) >= SR_LOW / 2
     whole = _lsd(difference)
@@ -138,7 +139,7 @@ def visqol(y_hat: np.ndarray, y: np.ndarray) -> float:
     """
     import soxr
 
-    y_hat, y = _check(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
     if len(y) < VISQOL_SECONDS * SR_HIGH:
         raise ValueError(f"ViSQOL needs at least {VISQOL_SECONDS} s, got {len(y) / SR_HIGH:.2f} s")
     at_48k = [soxr.resample(v, SR_HIGH, VISQOL_RATE, quality="VHQ") for v in (y, y_hat)]
