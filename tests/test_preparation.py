@@ -255,20 +255,18 @@ def test_long_recordings_are_cut_into_pieces(tmp_path, home, monkeypatch):
 
 def test_long_silence_at_the_ends_is_trimmed_and_dc_removed():
     rng = np.random.default_rng(6)
-    speech = signals.synthetic_speech(1.0, SR, rng)
-    hiss = 1e-4 * rng.standard_normal(5 * SR)
+    sound = 0.1 * rng.standard_normal(SR)
     for offset in (0.0, 0.2):
-        x = hiss + offset
-        x[2 * SR : 3 * SR] += speech
-        got = preparation.clean(x, SR, KEEP)
-        assert abs(got.mean()) < 0.02 * np.abs(got).max()  # of the part that stays
-        begin = int(np.argmax(np.correlate(x - x.mean(), got[:4000], "valid")))
-        assert (
-            0.2 < (2 * SR - begin) / SR < 0.35 and 0.2 < (begin + len(got) - 3 * SR) / SR < 0.35
-        )  # speech begins and ends with up to 0.1 s of pause
-        np.testing.assert_allclose(got, (x - x.mean())[begin : begin + len(got)])
+        x = 1e-4 * rng.standard_normal(5 * SR) + offset
+        x[2 * SR : 3 * SR] += sound
+        got, centred = preparation.clean(x, SR, KEEP), x - x.mean()
+        begin = int(np.flatnonzero(centred == got[0])[0])
+        np.testing.assert_array_equal(got, centred[begin : begin + len(got)])
+        frame = 1024 / SR  # the level is measured in frames of this length
+        assert (2 * SR - begin) / SR == pytest.approx(0.25, abs=frame)
+        assert (begin + len(got) - 3 * SR) / SR == pytest.approx(0.25, abs=frame)
     assert len(preparation.clean(x, SR, KEEP, (False, False))) == len(x)  # a piece from the middle of a recording
-    assert len(preparation.clean(speech, SR, KEEP)) > 0.9 * len(speech)
+    assert len(preparation.clean(sound, SR, KEEP)) == len(sound)
 
 
 @pytest.mark.parametrize("cut_hz", [12_000, 14_000, 16_000, 18_000, 20_000])
@@ -278,11 +276,11 @@ def test_the_edge_of_a_recording_is_measured(tmp_path, cut_hz, seed):
     x = signals.synthetic_speech(1.5, SR, rng) + 1e-3 * rng.standard_normal(round(1.5 * SR))
     lowpass = scipy.signal.firwin(401, cut_hz, fs=SR, window=("kaiser", 8))
     for name, y in (("cut", scipy.signal.fftconvolve(x, lowpass, "same")), ("whole", x)):
-        sf.write(tmp_path / f"{name}.wav", 0.9 * y, SR, subtype="PCM_16")
+        sf.write(tmp_path / f"{name}.wav", 0.9 * y, SR, subtype="FLOAT")
         row, *_ = preparation.process(corpora.Recording(tmp_path / f"{name}.wav", name, "ann", "test"), replace(KEEP, min_bandwidth_hz=0))
         assert row["lossy"] == 0 and abs(row["edge_hz"] - (cut_hz if name == "cut" else SR / 2)) < 300
         above = (SR / 2 - cut_hz) / 11_025 if name == "cut" else 0.0
-        assert abs(row["empty_share"] - above) < 0.1  # the slope of the filter has 0.4 kHz; in pauses more is empty
+        assert abs(row["empty_share"] - above) < 0.1  # the filter's slope is 0.4 kHz wide, and some bins are nearly empty by chance
 
 
 def test_recordings_that_passed_a_lossy_codec_are_marked(tmp_path):

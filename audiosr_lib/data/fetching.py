@@ -268,8 +268,8 @@ def _fetch_archive(corpus: Corpus) -> str:
         got, count = samples_hash(corpus.folder, speakers)
         if got != known:
             raise DownloadError(
-                f"the {count} recordings in {archive.name} are not those of the registry (SHA-256 {got[:12]}..., expected {known[:12]}...). "
-                f"Delete {paths.shown(corpus.folder)} and start again."
+                f"the {count} recordings in {archive.name} are not those of the registry (SHA-256 {got[:12]}..., "
+                f"expected {known[:12]}...). Delete {paths.shown(corpus.folder)} and start again."
             )
     return f"archive {archive.name}"
 

@@ -40,7 +40,7 @@ def corpus(text: str) -> str:
     if "+" in text and not (Path(os.environ.get(STANDS_IN) or ".") / Path(text).expanduser()).is_dir():
         parts = [part if part in corpora.entries() else corpus(part) for part in corpora.parts_of(text) if part]
         try:
-            corpora.open_corpus("+".join(parts))
+            corpora.open_corpus("+".join(parts) or "+")
         except corpora.CorpusError as error:
             raise ArgumentTypeError(str(error)) from None
         return "+".join(parts)
