@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 from local_server import closed_port, serving
 
-from audiosr_lib.base import paths
+from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import StudyWarning
 from audiosr_lib.data import corpora, download, fetching
 from audiosr_lib.data.corpora import SPLITS, CorpusError
@@ -463,3 +463,133 @@ def test_recordings_deleted_after_fetching(vctk):
         p.unlink()
     with pytest.raises(CorpusError, match=r"split\(s\) test is on disk.*fetched\.json"):
         corpora.list_recordings(vctk)
+
+
+# --- archives of recordings whose samples are known ----------------------------------------------
+
+
+def tiny(name: str, rng: np.random.Generator) -> tuple[bytes, dict[str, np.ndarray]]:
+    """A tiny archive of a corpus' layout, and the samples of the recordings that shall come out of it."""
+    members = {
+        "ravdess": [f"Actor_{a:02d}/03-01-0{e}-01-01-01-{a:02d}.wav" for a in (1, 2, 17, 19) for e in (1, 2)],
+        "alnum": [f"repo-6c9a/audio_data/{kind}/{s}.wav" for kind in ("Names", "Numbers", "Addresses")
+                  for s in ("R_15Rh8IA5GvyzCIF", "R_1DN3Yy2ILEefmz8", "R_7QGd13jsljnaCbY", "R_narrow")],
+        "czech-ph": [f"voice-czech-ph-master/wav/ph{i:04d}.wav" for i in range(7)],
+    }[name]  # fmt: skip
+    others = ["repo/README.md", "repo/audio_data/Names/R_15Rh8IA5GvyzCIF.m4a", "voice-czech-ph-master/lab/ph0001.lab", "x/__MACOSX/._a.wav"]
+    out, samples = io.BytesIO(), {}
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("top/LICENSE", "licence")
+        for other in others:
+            z.writestr(other, "no sound")
+        for member in reversed(members):  # the order in the archive must not matter
+            samples[member] = rng.integers(-3000, 3000, size=(400, 1 + members.index(member) % 2), dtype=np.int16)
+            wav = io.BytesIO()
+            sf.write(wav, samples[member], 48000, format="WAV", subtype="PCM_16")
+            z.writestr(member, wav.getvalue())
+    wanted = {}
+    for m in members[:: 3 if name == "czech-ph" else 1]:
+        parts = m.split("/")
+        target = {"ravdess": m, "alnum": f"{parts[-1][:-4]}/{parts[-2]}_{parts[-1]}", "czech-ph": f"ph/{parts[-1]}"}[name]
+        if "narrow" not in target:
+            wanted[target.removesuffix(".wav")] = samples[m]
+    return out.getvalue(), wanted
+
+
+@pytest.fixture(params=["ravdess", "alnum", "czech-ph"])
+def known(request, table, server):
+    """A corpus whose archive is tiny, and the samples of its recordings by name."""
+    content, samples = tiny(request.param, np.random.default_rng(5))
+    digest = hashlib.sha256()  # written out again, as an oracle
+    for name, x in sorted(samples.items()):
+        x = x[:, 0] if x.shape[1] == 1 else x
+        digest.update(f"{name} 48000 {hashlib.sha256(x.tobytes()).hexdigest()}\n".encode())
+    table[request.param] |= {
+        "urls": [f"{server.base}/moved.zip", server.add("a.zip", content)],
+        "archive_bytes": len(content),
+        "checksum": "md5:" + hashlib.md5(content).hexdigest(),
+        "samples_sha256": digest.hexdigest(),
+    }
+    return corpora.open_corpus(request.param), samples
+
+
+def lay_recordings(corpus, samples, suffix=".flac"):
+    for name, x in samples.items():
+        file = corpus.folder / f"{name}{suffix}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        sf.write(file, x, 48000, subtype="PCM_16")
+
+
+def test_archive_is_fetched_and_verified(known, server):
+    corpus, samples = known
+    server.resources["/a.zip"].cuts = [2000]
+    fetching.fetch(corpus)
+    found = {
+        p.relative_to(corpus.folder).with_suffix("").as_posix(): sf.read(p, dtype="int16", always_2d=True)[0]
+        for p in corpus.folder.rglob("*.wav")
+    }
+    assert found.keys() == samples.keys() and all(np.array_equal(found[n], samples[n]) for n in samples)
+    assert (corpus.folder / "LICENSE").read_text() == "licence" and not (corpus.folder / fetching.UNPACKING).exists()
+    assert {r.split for r in corpora.list_recordings(corpus)} == set(corpus.splits)
+    asked = len(server.log)
+    fetching.fetch(corpus)
+    assert len(server.log) == asked
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav"])
+def test_recordings_laid_by_hand_need_no_network(known, table, suffix):
+    corpus, samples = known
+    lay_recordings(corpus, samples, suffix)
+    (corpus.folder / next(iter(samples))).with_name("._hidden.wav").write_bytes(b"of macOS")
+    table[corpus.name]["urls"] = [f"{closed_port()}/a.zip"]
+    fetching.fetch(corpus)
+    assert files.read_json(corpus.folder / "fetched.json")["how"] == "laid by hand"
+
+
+@pytest.mark.parametrize("fault", ["missing", "changed", "new"])
+def test_recordings_laid_by_hand_are_the_whole_corpus(known, server, fault):
+    corpus, samples = known
+    lay_recordings(corpus, samples)
+    first = corpus.folder / f"{next(iter(samples))}.flac"
+    if fault == "missing":
+        first.unlink()
+    elif fault == "changed":
+        first.write_bytes(b"no sound")
+    else:
+        (first.parent / "another.wav").write_bytes(first.read_bytes())
+    count = sum(1 for p in corpus.folder.rglob("*.*"))
+    with pytest.raises(CorpusError, match=rf"data/raw/{corpus.name} holds {count} recordings that are not exactly those of {corpus.name}"):
+        fetching.fetch(corpus)
+    assert server.log == [] and sum(1 for p in corpus.folder.rglob("*.*")) == count  # nothing is lost
+
+
+def test_archive_of_other_recordings_is_refused(known, table):
+    corpus, _ = known
+    table[corpus.name]["samples_sha256"] = "0" * 64
+    for _ in range(2):  # nor does a second start take them
+        with pytest.raises(CorpusError, match=r"are not those of the registry \(SHA-256 .*\)\. Delete data/raw/.* and start again"):
+            fetching.fetch(corpus)
+    assert not (corpus.folder / "fetched.json").exists()
+
+
+def test_interrupted_extraction_of_an_archive_goes_on(known, monkeypatch):
+    corpus, samples = known
+    extract, done = fetching._extract, []
+
+    def stopping(target, source):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(target)
+        extract(target, source)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fetching, "_extract", stopping)
+        fetching.fetch(corpus)
+    fetching.fetch(corpus)
+    assert len(list(corpus.folder.rglob("*.wav"))) == len(samples)
+
+
+def test_a_part_that_cannot_be_had_is_named(table):
+    table["ravdess"] |= {"urls": [f"{closed_port()}/a.zip"], "archive_bytes": 1}
+    with pytest.raises(CorpusError, match=r"What was tried for ravdess:\s+could not download Audio_Speech_Actors_01-24\.zip"):
+        fetching.fetch(corpora.open_corpus("ravdess+synthetic"))
