@@ -45,6 +45,58 @@ def test_parts_of_a_batch_make_the_batch(small_training):
         Crops(split, 6, 4410, 1, (0, 4))
 
 
+def test_a_noise_floor_is_the_same_on_the_device(small_training):
+    split = PairedSplit(small_training.corpus, "train")
+    split.utterances = [dataclasses.replace(u, lossy=i % 2 == 0) for i, u in enumerate(split.utterances)]
+    crops = Crops(split, 4, 4410, seed=1, floor_db=-50.0)
+    for ours, theirs in zip(batches.DeviceBatches(crops, "cpu")(2), batches.HostBatches(crops, "cpu")(2), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_parts_of_a_corpus_lie_one_after_the_other_on_the_device(small_training):
+    """A split of two parts; the second is the first once more, so its utterances are read from where it begins."""
+    split = PairedSplit(small_training.corpus, "train")
+    split._codes *= 2
+    split.utterances = [dataclasses.replace(u, part=1, speaker=u.speaker + "2") for u in split.utterances]
+    crops = Crops(split, 3, 4410, seed=1)
+    gathered = batches.DeviceBatches(crops, "cpu")
+    gathered.codes[:, : gathered.bases[1]] = 0  # nothing is taken from the first part
+    for ours, theirs in zip(gathered(0), batches.HostBatches(crops, "cpu")(0), strict=True):
+        assert torch.equal(ours, theirs) and ours.any()
+
+
+def test_masks_and_floors_reach_the_losses(small_training, tmp_path, monkeypatch):
+    """The steps of a training with edges and lossy recordings, against steps that are written out."""
+    split_of = loop.PairedSplit
+
+    def lossy(corpus, name):
+        split = split_of(corpus, name)
+        split.utterances = [dataclasses.replace(u, lossy=True, edge_hz=12_000.0) for u in split.utterances]
+        return split
+
+    monkeypatch.setattr(loop, "PairedSplit", lossy)
+    run = dataclasses.replace(small_training, masked=True, floor_db=-40.0, steps=2)
+    got = losses_of(run, tmp_path / "run")
+    model, objective = loop.new_model(run.seed).train(), Objective(run.mse_weight)
+    optimizer = torch.optim.Adam(model.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay)
+    crops = Crops(lossy(run.corpus, "train"), run.batch_size, run.crop_length, run.seed)
+    for step in range(2):
+        sides = (torch.from_numpy(side) for side in crops.batch(step))
+        crops.floor_db = -40.0
+        x, y = (side + torch.from_numpy(floor) for side, floor in zip(sides, crops.floors(step), strict=True))
+        crops.floor_db = None
+        terms = objective(model(x), y, torch.full((run.batch_size,), 12_000.0))
+        assert got[step, 0] == pytest.approx(terms.loss.item(), rel=1e-5)
+        optimizer.zero_grad()
+        terms.loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), run.clip_norm)
+        optimizer.step()
+    plain = losses_of(dataclasses.replace(run, masked=False), tmp_path / "plain")
+    assert abs(plain[0, 0] - got[0, 0]) > 1e-3
+    validation = log.read_log(tmp_path / "run" / "validation.csv")
+    assert abs(validation[0]["loss"] - log.read_log(tmp_path / "plain" / "validation.csv")[0]["loss"]) > 1e-3
+
+
 # --- switches ------------------------------------------------------------------------------------
 
 

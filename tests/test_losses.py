@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiosr_lib import losses
+from audiosr_lib import losses, signals
 from audiosr_lib.losses import TABLE_1, MultiResolutionSTFTLoss, Objective, STFTLoss
 
 
@@ -86,3 +86,23 @@ def test_errors(speech):
         MultiResolutionSTFTLoss()(y, y[:, :-1])
     with pytest.raises(ValueError, match="too few"):
         MultiResolutionSTFTLoss()(y[:, :1000], y[:, :1000])
+
+
+def test_nothing_is_learned_from_above_an_edge(speech):
+    """What differs above the edge only costs nothing and has no gradient; below it, the loss is that of the lower bins alone."""
+    rng = np.random.default_rng(2)
+    noise = signals.band(rng.standard_normal(len(speech)), 44100, 15_000, 44_100)
+    y = torch.cat([as_batch(speech), as_batch(speech)])
+    y_hat = (y + 0.1 * as_batch(noise)).requires_grad_()
+    stft_loss = MultiResolutionSTFTLoss()
+    for edges, silent in (([12_000, 12_000], True), ([12_000, 22_050], False)):
+        convergence, magnitude = stft_loss(y_hat, y, torch.tensor(edges))
+        (gradient,) = torch.autograd.grad(convergence + magnitude, y_hat)
+        assert (magnitude.item() < 2e-2) == silent  # the windows of Table 1 spread a band over their side lobes
+        above = [signals.rms(signals.band(g.numpy(), 44100, 14_000, 44_100)) for g in gradient.double()]
+        assert above[1] > 20 * above[0] or silent  # where no edge is, the gradient has a part above 14 kHz
+    open_edges = torch.full((2,), 22_050.0)
+    assert [v.item() for v in stft_loss(y_hat, y, open_edges)] == [v.item() for v in stft_loss(y_hat, y)]
+    objective = Objective()
+    masked = objective(y_hat[:, None], y[:, None], torch.tensor([12_000, 12_000]))
+    assert masked.mse_loss.item() == objective(y_hat[:, None], y[:, None]).mse_loss.item()  # a sum over samples knows no bands
