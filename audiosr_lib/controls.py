@@ -19,9 +19,9 @@ import numpy as np
 
 from audiosr_lib import metrics, resampling, signals, spectral
 from audiosr_lib.base.constants import SR_HIGH, SR_LOW
+from audiosr_lib.base.labels import CONTROLS  # noqa: F401 - the names of the controls
 from audiosr_lib.metrics import HOP_LENGTH, N_FFT
 
-CONTROLS = ("noise", "folding", "replication")
 # Width in bins of the band below `start_hz` that both the level of the noise and the copies come from: 2.4 kHz. On training speakers,
 # wider bands give a larger LSD. From one frame to the next, a shift by S bins turns the phase by 2 pi S HOP_LENGTH / N_FFT = 2 pi S / 4:
 # whole turns if S is a multiple of 4, so a copied tone is a pure tone.

@@ -177,6 +177,28 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def speaker_interval(values: np.ndarray, speakers: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of Student's t interval of a mean over speakers, each of whom counts once; NaN for a single speaker.
+
+    It says where the mean would lie for other people, and is wide if there are few.
+
+    Parameters
+    ----------
+    values : (n,), one for each utterance.
+    speakers : (n,) labels.
+    level : probability of the interval.
+
+    Source: Student (1908). Oracle: scipy.stats.ttest_1samp. Notebook 10.
+    """
+    import scipy.stats
+
+    means = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(speakers)).mean().to_numpy()
+    if len(means) < 2 or means.std(ddof=1) == 0:
+        return np.nan, np.nan
+    low, high = scipy.stats.t.interval(level, len(means) - 1, means.mean(), means.std(ddof=1) / np.sqrt(len(means)))
+    return float(low), float(high)
+
+
 def paired_difference(frame: pd.DataFrame, measure: str, system: str, against: str, *, key: str = "utterance",
                       by_speaker: bool = False, resamples: int = 2000, seed: int = 0) -> dict | None:  # fmt: skip
     """Return statistics of the difference of two systems on the same utterances; None if fewer than two utterances have both.
@@ -209,14 +231,11 @@ def paired_difference(frame: pd.DataFrame, measure: str, system: str, against: s
         return None
     speakers = frame.drop_duplicates(key).set_index(key).speaker.loc[table.index].to_numpy()
     low, high = bootstrap_interval(d, groups=speakers if by_speaker else None, resamples=resamples, seed=seed)
-    means = np.array([d[speakers == s].mean() for s in sorted(set(speakers))])
-    spread = (np.nan, np.nan)
-    if len(means) > 1 and means.std(ddof=1) > 0:
-        spread = scipy.stats.t.interval(0.95, len(means) - 1, means.mean(), means.std(ddof=1) / np.sqrt(len(means)))
+    spread = speaker_interval(d, speakers)
     better = d > 0 if measure in HIGHER_IS_BETTER else d < 0
     return {"measure": measure, "system": system, "against": against, "utterances": len(d), "mean": d.mean(), "low": low, "high": high,
             "p_wilcoxon": scipy.stats.wilcoxon(d).pvalue if d.any() else 1.0, "share_better": better.mean(),
-            "speakers": len(means), "low_speakers": spread[0], "high_speakers": spread[1]}  # fmt: skip
+            "speakers": len(set(speakers)), "low_speakers": spread[0], "high_speakers": spread[1]}  # fmt: skip
 
 
 def decision(comparison: dict | pd.Series, negligible: float = 0.0) -> str:

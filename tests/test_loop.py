@@ -150,6 +150,14 @@ def foreign(file):
     file.with_suffix(".json").unlink()
 
 
+def test_trainings_that_differ_in_their_seed_only_are_found(config, home):
+    for seed, change in ((0, {}), (5, {}), (1, {"clip_norm": 9.0}), (3, {})):
+        folder = checkpoint.directory_of(dataclasses.replace(config, seed=seed, **change), "quick")
+        loop.train(dataclasses.replace(config, seed=seed, **change), folder, stop_after=None if seed != 3 else 1)
+    found = checkpoint.seeds(dataclasses.replace(config, seed=0), "quick")
+    assert list(found) == [0, 5] and all(f.exists() for f in found.values())  # 1 has another config, 3 is not finished
+
+
 def test_a_damaged_last_checkpoint_is_replaced_by_the_best(config, tmp_path):
     """The training goes on from there to the same end."""
     config = dataclasses.replace(config, steps=4)

@@ -201,3 +201,14 @@ def test_visqol_orders_what_a_listener_would(speech):
     assert same > 4.5 > narrow and same > rough > 1
     with pytest.raises(ValueError, match=r"at least 1\.2 s"):
         metrics.visqol(y[:44100], y[:44100])
+
+
+def test_speaker_interval_is_that_of_the_t_test():
+    rng = np.random.default_rng(3)
+    speakers = np.repeat(["a", "b", "c", "d"], [3, 8, 5, 2])
+    values = rng.normal(2.0, 1.0, len(speakers))
+    means = [values[speakers == s].mean() for s in "abcd"]
+    expected = scipy.stats.ttest_1samp(means, 0).confidence_interval(0.9)
+    assert metrics.speaker_interval(values, speakers, 0.9) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(metrics.speaker_interval(values, ["a"] * len(values))).all()
+    assert np.isnan(metrics.speaker_interval([1.0, 1.0], ["a", "b"])).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SYSTEMS = ("kaiser_fast", "kaiser_best", "unet")  # the columns of Tables 2 and 3
+CONTROLS = ("noise", "folding", "replication")  # simple methods that fill the upper band, beside them
 
 LABELS = {
     "original": "original, 44.1 kHz",
@@ -13,13 +14,16 @@ LABELS = {
     "kaiser_best": "Kaiser best",
     "unet": "U-Net",
     "soxr_vhq": "soxr VHQ",
+    "noise": "shaped noise",
+    "folding": "spectral folding",
+    "replication": "band replication",
 }
 VARIANTS = {
     "unet_soxr_input": "U-Net, soxr input",
     "kaiser_fast_low_kept": "Kaiser fast, low band kept",
     "unet_low_kept": "U-Net, low band kept",
 }
-COMPARED = {s: LABELS[s] for s in SYSTEMS} | VARIANTS  # the columns of the fair Table 2
+COMPARED = {s: LABELS[s] for s in (*SYSTEMS, *CONTROLS)} | VARIANTS  # the columns of the fair Table 2
 
 WORDS = {k: v for k, v in LABELS.items() if "_" in k or k == "unet"} | VARIANTS | {
     "unet_bfloat16": "U-Net, bfloat16", "unet_float16": "U-Net, float16",
@@ -30,7 +34,7 @@ WORDS = {k: v for k, v in LABELS.items() if "_" in k or k == "unet"} | VARIANTS 
     "lsd": "LSD (log10)", "lsd_log10": "LSD (log10)", "lsd_ln": "LSD (natural logarithm)",
     "lsd_low_log10": "LSD (log10) below 11.025 kHz", "lsd_high_log10": "LSD (log10) above 11.025 kHz",
     "lsd_high": "LSD (log10) above 11.025 kHz", "lsd_pass": "LSD (log10) where the filters pass",
-    "lsd_pass_log10": "LSD (log10) where the filters pass",
+    "lsd_pass_log10": "LSD (log10) where the filters pass", "lsd_valid_log10": "LSD (log10) below the original's own edge",
     "lsd_sibilant": "LSD (log10), sibilant frames", "lsd_high_sibilant": "LSD (log10) above 11.025 kHz, sibilant frames",
     "lsd_rest": "LSD (log10), other frames", "lsd_high_rest": "LSD (log10) above 11.025 kHz, other frames",
 }  # fmt: skip

@@ -29,6 +29,17 @@ def directory_of(config: TrainingConfig, profile: str) -> Path:
     return paths.trainings(profile) / f"{config.corpus}-seed{config.seed}-{digest}"
 
 
+def seeds(config: TrainingConfig, profile: str) -> dict[int, Path]:
+    """Return the best checkpoint of each finished training that has this config with any seed, by its seed."""
+    found = {}
+    for folder in checkpoints.trainings(profile):
+        decides = files.read_json(folder / "config.json").get("decides", {})
+        same = decides | {"seed": config.seed} == config.decides()
+        if same and (folder / "finished.json").exists() and (folder / "best.pt").exists():
+            found[decides["seed"]] = folder / "best.pt"
+    return dict(sorted(found.items()))
+
+
 def claim_directory(config: TrainingConfig, directory: Path) -> None:
     """Make a folder ready for a training, and mark it as the one that was used last.
 
