@@ -43,8 +43,6 @@ def _checked(y_hat: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{len(y)} samples are too few for one frame: give at least {N_FFT}")
     if not (np.isfinite(y_hat).all() and np.isfinite(y).all()):
         raise ValueError("a signal has NaN or infinite samples: all must be finite")
-    if not y.any():
-        raise ValueError("the target is silent: no level relative to it is defined")
     return np.asarray(y_hat, np.float64), np.asarray(y, np.float64)
 
 
@@ -96,10 +94,10 @@ def onsets(upper: np.ndarray) -> np.ndarray:
 def _onset_error(y_hat: np.ndarray, y: np.ndarray) -> float:
     """Return the mean over the target's onsets of the level before re after, estimate minus target; NaN if there is none."""
     high = spectral.bin_frequencies(SHORT_FFT, SR_HIGH) > SR_LOW / 2 + 2 * SR_HIGH / SHORT_FFT  # the window spreads over two bins
-    upper_hat, upper = (_power(x, SHORT_FFT, SHORT_HOP)[high].sum(axis=0) for x in (y_hat, y))
-    floor = upper.max() * 10 ** (-INAUDIBLE_DB / 10)  # digital silence needs a level too
-    if floor == 0:
-        return float("nan")
+    power_hat, power = (_power(x, SHORT_FFT, SHORT_HOP) for x in (y_hat, y))
+    upper_hat, upper = power_hat[high].sum(axis=0), power[high].sum(axis=0)
+    # Digital silence and rounding need a level too.
+    floor = max(upper.max() * 10 ** (-INAUDIBLE_DB / 10), power.sum(axis=0).max() * NO_POWER)
     upper_hat, upper = np.maximum(upper_hat, floor), np.maximum(upper, floor)
     where = onsets(upper)
     (before_hat, after_hat), (before, after) = ([part[where] for part in _around(u)] for u in (upper_hat, upper))
@@ -133,6 +131,8 @@ def measure(y_hat: np.ndarray, y: np.ndarray, edge_hz: float | None = None) -> d
     f = spectral.bin_frequencies(N_FFT, SR_HIGH)
     power_hat, power = (_power(x, N_FFT, HOP_LENGTH) for x in (y_hat, y))
     mean_hat, mean = power_hat.mean(axis=1), power.mean(axis=1)
+    if not mean.any():
+        raise ValueError("the target is silent: no level relative to it is defined")
     result = {}
     for low, high in BANDS_KHZ:
         band = (f >= 1000 * low) & (f < 1000 * high)
