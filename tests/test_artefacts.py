@@ -7,6 +7,7 @@ from audiosr_lib import artefacts, signals
 
 SR = 44100
 UPPER = (11025, SR)
+pytestmark = pytest.mark.filterwarnings("error")  # a mean of nothing or a division by zero is an error of its own
 
 
 @pytest.fixture
@@ -63,8 +64,10 @@ def test_weak_smearing_is_weak():
 
 
 def test_onsets_are_found_where_they_are():
+    x = bursts()
+    x[40000:44410] = 0.01 * bursts()[5000:9410]  # a faint burst, 40 dB below the others, is none
     high = slice(67, None)  # bins of 172 Hz, 11.025 kHz is the 64th
-    upper = artefacts._power(bursts(), artefacts.SHORT_FFT, artefacts.SHORT_HOP)[high].sum(axis=0)
+    upper = artefacts._power(x, artefacts.SHORT_FFT, artefacts.SHORT_HOP)[high].sum(axis=0)
     found = artefacts.onsets(np.maximum(upper, 1e-6 * upper.max())) + 6
     middle = found * artefacts.SHORT_HOP + artefacts.SHORT_FFT // 2
     np.testing.assert_allclose(middle, 5000 + np.arange(4) * SR // 2, atol=2 * artefacts.SHORT_HOP)
@@ -73,8 +76,8 @@ def test_onsets_are_found_where_they_are():
 def test_no_onset_is_nan(noise):
     assert np.isnan(artefacts.measure(noise, noise)["onset_db"])  # steady noise does not rise by 15 dB
     assert np.isnan(artefacts.measure(signals.band(bursts(), SR, 0, 10000), bursts())["onset_db"])  # the estimate has none of them
-    low = signals.sine(1000, 1.0, SR)
-    assert np.isnan(artefacts.measure(low, low)["onset_db"])
+    swelling = 1.0 + np.repeat([0.0, 1e-11, 0.0], SR // 3) * np.resize([1, -1], SR)  # what rises in the upper band is rounding
+    assert np.isnan(artefacts.measure(swelling, swelling)["onset_db"])
 
 
 def test_level_in_pauses():
@@ -88,6 +91,12 @@ def test_level_in_pauses():
     result = artefacts.measure(y + hiss, y)
     assert result["pause_db"] == pytest.approx(10.4, abs=0.5)
     assert result["level_13_16_db"] == pytest.approx(0, abs=0.01)  # the hiss is far below the bursts
+
+
+def test_digital_silence_has_the_level_of_the_clamp():
+    """Hiss with a power of 1e-6 in each bin is 20 dB above the clamp of 1e-8."""
+    hiss = np.sqrt(1e-6 / 768) * np.random.default_rng(7).standard_normal(2 * SR)  # 768 is the sum of the squared window
+    assert artefacts.measure(bursts() + hiss, bursts())["pause_db"] == pytest.approx(20, abs=1)  # less where a burst begins
 
 
 def test_no_pause_is_nan(noise):
@@ -108,7 +117,7 @@ def test_no_edge_is_nan(edge, noise):
 
 def test_unusable_signals_are_refused(noise):
     with pytest.raises(ValueError, match="silent"):
-        artefacts.measure(noise, np.zeros(SR))
+        artefacts.measure(noise, np.pad([1.0], (SR - 1, 0)))  # no frame reaches the last 68 samples
     with pytest.raises(ValueError, match="one length"):
         artefacts.measure(noise, noise[1:])
     with pytest.raises(ValueError, match="too few"):
