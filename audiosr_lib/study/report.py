@@ -138,7 +138,10 @@ def provenance(manifest: dict) -> list[tuple[str, str]]:
         ("Licence of the corpus", corpus["licence"]),
         ("Source of the corpus", corpus["source"]),
         ("SHA-256 of its content", corpus["content_sha256"]),
-    ]
+        *([("Lossy coding", corpus["lossy"])] if corpus.get("lossy") else []),
+        *((f"Also tested on {c['corpus']}", f"{c['title']}, {c['licence']}, {c['source']}, SHA-256 {c['content_sha256']}")
+          for c in manifest.get("tested_on", ())),
+    ]  # fmt: skip
 
 
 def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
@@ -153,7 +156,9 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         spoken=summary.spoken(folder),
         audited=summary.audited(folder),
         trained=summary.trained(folder, manifest),
-        control=summary.control(manifest),
+        control=summary.CONTROL_NOTE,
+        sets=Table(summary.SET_COLUMNS, summary.set_rows(folder), [False] + [True] * (len(summary.SET_COLUMNS) - 1)),
+        seeds=summary.seeds(folder),
         clamp=POWER_CLAMP,
         glance=Table(["", *summary.COLUMNS], summary.glance_rows(folder), [False] + [True] * len(summary.COLUMNS)),
         listening=heard,

@@ -12,14 +12,16 @@ from pathlib import Path
 import pandas as pd
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.labels import LABELS, SYSTEMS
+from audiosr_lib.base.labels import CONTROLS, LABELS, SYSTEMS
 from audiosr_lib.claims import CLAIMS, MEANINGS
 from audiosr_lib.claims.judging import POWER_CLAMP
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.study.summary) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.study.summary) -->", "<!-- verdicts: end -->"
 VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
-COLUMNS = (*(LABELS[s] for s in SYSTEMS), "control: Kaiser fast + noise")
+COLUMNS = (*(LABELS[s] for s in SYSTEMS), *(f"control: {LABELS[c]}" for c in CONTROLS))
+CONTROL_NOTE = "The last three columns are controls: simple ways to fill the upper band without a network, fitted to the training speakers"
+SET_COLUMNS = ("test set", "speakers", *(LABELS[s] for s in ("kaiser_fast", "unet", *CONTROLS)))
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
     "lsd_ln": "LSD, natural logarithm, lower is better",
@@ -39,13 +41,37 @@ def glance_rows(folder: Path) -> list[list[str]]:
     """Return the result at a glance of a record: for each measure a row of its label and one cell for each of `COLUMNS`."""
     quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
     speed = pd.read_csv(folder / "table-3.csv").set_index("method")
-    noise = pd.read_csv(folder / "data-noise-control.csv").mean(numeric_only=True)
     rows = []
     for measure, label in ROWS.items():
-        cells = [_cell(*quality.loc[(measure, s), ["mean", "coursework"]], 2) for s in SYSTEMS]
-        rows.append([label, *cells, f"{noise[measure]:.2f}" if measure in noise else ""])
+        cells = [_cell(*quality.loc[(measure, s), ["mean", "coursework"]], 2) for s in (*SYSTEMS, *CONTROLS)]
+        rows.append([label, *cells])
     cells = [_cell(*speed.loc[s, ["real_time_ratio", "coursework"]], 1) for s in SYSTEMS]
-    return [*rows, ["real-time ratio, higher is better", *cells, ""]]
+    return [*rows, ["real-time ratio, higher is better", *cells, *("" for _ in CONTROLS)]]
+
+
+def set_rows(folder: Path) -> list[list[str]]:
+    """Return the LSD (log10) on each test set, with the interval over speakers in brackets: a row of cells for `SET_COLUMNS`."""
+    table = pd.read_csv(folder / "table-2-sets.csv")
+    table = table[table.measure == "lsd_log10"]
+    rows = []
+    for name, part in table.groupby("test_set", sort=False):
+        by_system = part.set_index("system")
+        cells = []
+        for system in ("kaiser_fast", "unet", *CONTROLS):
+            mean, low, high = by_system.loc[system, ["mean", "low_speakers", "high_speakers"]]
+            cells.append(f"{mean:.2f}" + ("" if pd.isna(low) else f" ({low:.2f} to {high:.2f})"))
+        rows.append([str(name), str(part.speakers.iloc[0]), *cells])
+    return rows
+
+
+def seeds(folder: Path) -> str:
+    """Return a sentence on the LSD of the U-Net with other seeds; "" if the record has one seed."""
+    table = pd.read_csv(folder / "table-seeds.csv")
+    if table.seed.nunique() < 2:
+        return ""
+    spread = table.groupby("test_set", sort=False).lsd_log10.agg(["min", "max"])
+    ranges = ", ".join(f"{name} {r['min']:.2f} to {r['max']:.2f}" for name, r in spread.iterrows())
+    return f"Over {table.seed.nunique()} seeds of the training, the U-Net's LSD on some utterances of each set: {ranges}."
 
 
 def trained(folder: Path, manifest: dict) -> str:
@@ -58,12 +84,6 @@ def trained(folder: Path, manifest: dict) -> str:
     return f"{steps:,} training steps on {minutes:,.0f} minutes of crops, the lowest validation loss at step {best:,}, {still}"
 
 
-def control(manifest: dict) -> str:
-    """Return a text that explains the last column of the result at a glance."""
-    title = next(a["title"] for a in manifest["artifacts"] if a["id"] == "data-noise-control")
-    return f"The last column is no method but a control: {title}, which knows nothing of the speech"
-
-
 def spoken(folder: Path) -> str:
     """Return the size of the test set behind the means: "60 utterances of 3 unseen speakers"."""
     table = pd.read_csv(folder / "data-per-utterance.csv")
@@ -71,8 +91,9 @@ def spoken(folder: Path) -> str:
 
 
 def audited(folder: Path) -> str:
-    """Return the number of utterances behind the claims that need several conventions: "30 of these utterances"."""
-    return f"{pd.read_csv(folder / 'data-fair-per-utterance.csv').utterance.nunique():,} of these utterances"
+    """Return the number of utterances of the run's corpus behind the claims that need several conventions: "30 of these utterances"."""
+    table = pd.read_csv(folder / "data-fair-per-utterance.csv")
+    return f"{table[table.corpus == table.corpus.iloc[0]].utterance.nunique():,} of these utterances"
 
 
 def machine(manifest: dict) -> str:
@@ -90,10 +111,13 @@ def glance(profile: str = "quick") -> str:
     made_by = f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}, record of {manifest['finished']}"
     note = (
         f"Means over {spoken(folder)}; LSD with powers clamped at {POWER_CLAMP}; in brackets what the coursework prints. "
-        f"{control(manifest)}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
+        f"{CONTROL_NOTE}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, {made_by}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
-    return "\n".join([BEGIN, *lines, "", note, END])
+    sets = [f"| {' | '.join(SET_COLUMNS)} |", "|---|" + "---:|" * (len(SET_COLUMNS) - 1)]
+    sets += [f"| {' | '.join(row)} |" for row in set_rows(folder)]
+    heading = "LSD (log10) on each test set; in brackets the 95 % interval over its speakers. *Lossy*: the originals passed a lossy codec."
+    return "\n".join([BEGIN, *lines, "", note, "", heading, "", *sets, *(["", text] if (text := seeds(folder)) else []), END])
 
 
 def named_record(text: str) -> str:
