@@ -40,7 +40,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         recordings = []
-        for i in crops.eligible[:BATCH]:
+        for i in [i for own in crops.eligible.values() for i in own][:BATCH]:
             recordings.append(Path(folder) / f"{i}.flac")
             sf.write(recordings[-1], split.read(i)[1], SR_HIGH, subtype="PCM_16")
 
