@@ -106,6 +106,16 @@ def test_by_speaker_and_spread(train):
     assert train.spread(2, min_length=10**6) == []
 
 
+@pytest.mark.parametrize("per_speaker", [5, 8, 10, 20])
+def test_emotions_are_drawn_evenly(train, per_speaker):
+    """The layout of RAVDESS: each actor has 4 neutral files, and 8 of each of seven other emotions, sorted."""
+    emotions = ["01"] * 4 + [f"{e:02d}" for e in range(2, 9) for _ in range(8)]
+    train.utterances = [dataset.Utterance(f"{e}-{i}", f"actor{a}", 0, 9000) for a in range(6) for i, e in enumerate(emotions)]
+    drawn = Counter(train.utterances[i].name[:2] for i in train.spread(per_speaker))
+    for emotion, files in Counter(emotions).items():
+        assert drawn[emotion] == pytest.approx(6 * per_speaker * files / 60, abs=2)
+
+
 # --- crops ---------------------------------------------------------------------------------------
 
 

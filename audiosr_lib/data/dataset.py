@@ -21,6 +21,7 @@ from audiosr_lib.base.errors import NotPrepared, StudyError
 from audiosr_lib.data import corpora
 from audiosr_lib.data.corpora import CorpusError
 
+GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill the unit interval evenly
 NOISE_SECONDS = 20  # length of the noise that the floors of all crops are cut from
 
 
@@ -121,10 +122,13 @@ def label(corpus: str) -> str:
     return corpus + (" (lossy)" if corpora.entries().get(corpus, {}).get("lossy") else "")
 
 
-def _evenly_spread(items: list[int], count: int | None) -> list[int]:
-    """Return `count` items evenly spread over the list; all items if it has fewer or `count` is None."""
+def _evenly_spread(items: list[int], count: int | None, place: float = 0.5) -> list[int]:
+    """Return `count` items evenly spread over the list; all items if it has fewer or `count` is None.
+
+    `place`, 0 .. 1, is where in its part of the list each item stands.
+    """
     n = len(items) if count is None else min(count, len(items))
-    return [items[(2 * k + 1) * len(items) // (2 * n)] for k in range(n)]
+    return [items[int((k + place) * len(items) / n)] for k in range(n)]
 
 
 class PairedSplit:
@@ -194,10 +198,15 @@ class PairedSplit:
         return table
 
     def spread(self, per_speaker: int | None, min_length: int = 0) -> list[int]:
-        """Return evenly spread indices: up to `per_speaker` (None: all) utterances of each speaker with at least `min_length` samples."""
+        """Return evenly spread indices: up to `per_speaker` (None: all) utterances of each speaker with at least `min_length` samples.
+
+        The places in the list differ from speaker to speaker, so what stands in the same order for all, such as the emotions of RAVDESS,
+        is drawn evenly.
+        """
         chosen = []
-        for indices in self.by_speaker().values():
-            chosen += _evenly_spread([i for i in indices if self.utterances[i].length >= min_length], per_speaker)
+        for j, indices in enumerate(self.by_speaker().values()):
+            long_enough = [i for i in indices if self.utterances[i].length >= min_length]
+            chosen += _evenly_spread(long_enough, per_speaker, (0.5 + GOLDEN * j) % 1)
         return chosen
 
 
