@@ -140,6 +140,9 @@ def bad_files(folder: Path) -> dict[str, str]:
     holes[1000], blown[1000] = np.nan, np.inf
     where = folder / "ann"
     sf.write(where / "rate.wav", x[:8000], 8000)
+    sf.write(where / "half.wav", x[::2], 22050)
+    sf.write(where / "word.wav", np.concatenate([0.1 * np.random.default_rng(1).standard_normal(SR // 10), np.zeros(2 * SR)]), SR)
+    (where / "list.wav").write_text("#EXTM3U\nann_0.wav\n")
     sf.write(where / "silent.wav", np.zeros(SR), SR)
     sf.write(where / "faint.wav", 1e-4 * x, SR, subtype="FLOAT")
     sf.write(where / "nan.wav", holes, SR, subtype="FLOAT")
@@ -153,6 +156,9 @@ def bad_files(folder: Path) -> dict[str, str]:
         whole = (where / name).read_bytes()
         (where / name).write_bytes(whole[: len(whole) // 2])
     return {
+        "half.wav": "sample rate 22050 Hz is below 44100 Hz",
+        "word.wav": "shorter than 0.5 s: 0.3",
+        "list.wav": "unreadable",
         "rate": "sample rate 8000 Hz is below 44100 Hz",
         "silent": "silent: RMS -240 dB, below -60 dB",
         "faint": "silent: RMS -",
