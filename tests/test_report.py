@@ -95,6 +95,9 @@ def small_record(folder):
          for t, n, low in (("voices (lossy)", 3, 1.5), ("one voice", 1, np.nan)) for m in ("lsd_log10", "snr_db")
          for s in (*summary.SYSTEMS, *summary.CONTROLS)]
     ).to_csv(folder / "table-2-sets.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        {"measure": "lsd_log10", "system": "unet", "against": list(summary.CONTROLS), "verdict": ["better", "worse", "worse"]}
+    ).to_csv(folder / "data-paired-differences.csv", index=False)
     pd.DataFrame({"test_set": ["one voice"] * 2, "seed": [0, 4], "lsd_log10": [1.25, 1.75]}).to_csv(folder / "table-seeds.csv", index=False)
     pd.DataFrame({"step": [0, 3, 7], "loss": [3.0, 1.0, 2.0]}).to_csv(folder / "data-validation-log.csv", index=False)
     rows = [(f"id{i}", s, f"claim {i} {NASTY}", "statement", "ours", v, c) for i, (s, v, c) in enumerate(
@@ -203,6 +206,7 @@ def test_front_page_holds_the_records_numbers(folder):
     for row in summary.set_rows(folder):
         assert all(f">{cell}</t" in front for cell in row)
     assert "(1.50 to 9.50)" in front and "Over 2 seeds of the training" in front and "one voice 1.25 to 1.75" in front
+    assert "By LSD the U-Net beats the best control, shaped noise: 13.50 against 13.75 (log10)." in front
     assert "control: shaped noise" in front and "The last three columns are controls" in front
     assert "7 training steps on 7 minutes of crops, the lowest validation loss at step 3, of 7" in front and "judged on 2 of these" in front
     counts = re.findall(r'<th scope="row">([^<]+)</th><td>[^<]*</td><td class="right">(\d+)</td><td class="right">(\d+)</td>', front)

@@ -157,6 +157,7 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         audited=summary.audited(folder),
         trained=summary.trained(folder, manifest),
         control=summary.CONTROL_NOTE,
+        beaten=summary.against_controls(folder),
         sets=Table(summary.SET_COLUMNS, summary.set_rows(folder), [False] + [True] * (len(summary.SET_COLUMNS) - 1)),
         seeds=summary.seeds(folder),
         clamp=POWER_CLAMP,

@@ -64,6 +64,16 @@ def set_rows(folder: Path) -> list[list[str]]:
     return rows
 
 
+def against_controls(folder: Path) -> str:
+    """Return a sentence that compares the U-Net's LSD (log10) with that of the best control, by the paired difference on the test set."""
+    means = pd.read_csv(folder / "table-2.csv").query("measure == 'lsd_log10'").set_index("system")["mean"]
+    best = means[list(CONTROLS)].idxmin()
+    paired = pd.read_csv(folder / "data-paired-differences.csv").set_index(["measure", "system", "against"])
+    verdict = paired.loc[("lsd_log10", "unet", best), "verdict"]
+    words = {"better": "beats", "worse": "loses to"}.get(verdict, "cannot be told from")
+    return f"By LSD the U-Net {words} the best control, {LABELS[best]}: {means['unet']:.2f} against {means[best]:.2f} (log10)."
+
+
 def seeds(folder: Path) -> str:
     """Return a sentence on the LSD of the U-Net with other seeds; "" if the record has one seed."""
     table = pd.read_csv(folder / "table-seeds.csv")
@@ -111,7 +121,7 @@ def glance(profile: str = "quick") -> str:
     made_by = f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}, record of {manifest['finished']}"
     note = (
         f"Means over {spoken(folder)}; LSD with powers clamped at {POWER_CLAMP}; in brackets what the coursework prints. "
-        f"{CONTROL_NOTE}. Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
+        f"{CONTROL_NOTE}. {against_controls(folder)} Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, {made_by}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
     sets = [f"| {' | '.join(SET_COLUMNS)} |", "|---|" + "---:|" * (len(SET_COLUMNS) - 1)]
