@@ -121,7 +121,8 @@ def glance(profile: str = "quick") -> str:
     made_by = f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}, record of {manifest['finished']}"
     note = (
         f"Means over {spoken(folder)}; LSD with powers clamped at {POWER_CLAMP}; in brackets what the coursework prints. "
-        f"{CONTROL_NOTE}. {against_controls(folder)} Profile `{profile}`: {trained(folder, manifest)}; *{manifest['corpus']['title']}*, {machine(manifest)}, "
+        f"{CONTROL_NOTE}. {against_controls(folder)} Profile `{profile}`: {trained(folder, manifest)}; "
+        f"*{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, {made_by}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
     sets = [f"| {' | '.join(SET_COLUMNS)} |", "|---|" + "---:|" * (len(SET_COLUMNS) - 1)]
