@@ -79,7 +79,7 @@ def test_unknown_split_and_corpus(prepared):
         PairedSplit(prepared.name, "dev")
     with pytest.raises(NotPrepared, match=r"'vctk' is not prepared on this machine\. Run notebook 07_data_preparation"):
         PairedSplit("vctk", "train")
-    with pytest.raises(NotPrepared, match=r"'klettres' is not prepared .*used only for testing, in notebook 11: \./run_all\.sh --only 11"):
+    with pytest.raises(NotPrepared, match=r"'klettres' is not prepared .*used only for testing, in notebook 10: \./run_all\.sh --only 10"):
         PairedSplit("klettres", "test")
 
 
@@ -263,6 +263,13 @@ def test_corpora_combine(two):
     assert about["parts"] == parts and about["content_sha256"] not in {p["content_sha256"] for p in parts}
     crops = Crops(PairedSplit(both.name, "train"), 8, 4000, seed=0)
     assert {crops.split.utterances[i].part for step in range(5) for i, _ in crops.places(step)} == {0, 1}
+
+
+def test_recordings_of_a_corpus_that_passed_a_codec_are_lossy(two, monkeypatch):
+    entries = corpora.entries()
+    monkeypatch.setattr(corpora, "entries", lambda: entries | {two[1]: {"lossy": "MP3, converted to WAV"}})
+    together = PairedSplit("+".join(two), "train")
+    assert {u.part: u.lossy for u in together.utterances} == {0: False, 1: True}
 
 
 def test_a_part_that_is_not_prepared_is_named(two):

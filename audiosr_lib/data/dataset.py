@@ -36,7 +36,7 @@ class Utterance:
     part: int = 0  # index of the corpus it is from, in a corpus that combines several
     edge_hz: float = SR_HIGH / 2  # a codec or filter has cut the target there
     empty_share: float = 0.0  # of the target's bins above 11.025 kHz
-    lossy: bool = False
+    lossy: bool = False  # the file has a lossy format, or the registry says that the corpus passed a lossy codec
 
     @property
     def seconds(self) -> float:
@@ -64,7 +64,7 @@ def summary(corpus: str) -> dict:
 def _how_to_prepare(corpus: str) -> str:
     entry = corpora.registry().get(corpus, {})
     if corpora.splits_of(entry) == ("test",):
-        return "It is used only for testing, in notebook 11: ./run_all.sh --only 11 fetches and prepares it."
+        return "It is used only for testing, in notebook 10: ./run_all.sh --only 10 fetches and prepares it."
     if corpora.splits_of(entry) == ("train",):
         return f"It is used only beside others: ./run_all.sh --corpus ravdess+{corpus} --only 07 fetches and prepares both."
     folder = corpus.startswith("folder-")
@@ -151,11 +151,12 @@ class PairedSplit:
 
     def _open(self, name: str) -> None:
         folder, part = paths.prepared(name), len(self._codes)
+        passed_codec = bool(corpora.entries().get(name, {}).get("lossy"))  # also if the files are WAV by now
         try:
             rows = (r for r in index_of(name) if r["split"] == self.split)
             utterances = [
                 Utterance(r["name"], r["speaker"], int(r["offset"]), int(r["length"]), part,
-                          float(r["edge_hz"]), float(r["empty_share"]), r["lossy"] == "1")
+                          float(r["edge_hz"]), float(r["empty_share"]), passed_codec or r["lossy"] == "1")
                 for r in rows
             ]  # fmt: skip
         except (FileNotFoundError, KeyError, ValueError, TypeError):
