@@ -73,10 +73,9 @@ def against_controls(folder: Path) -> str:
     words = {"better": "beats", "worse": "loses to"}.get(verdict, "cannot be told from")
     sets = pd.read_csv(folder / "data-set-pairs.csv").query("measure == 'lsd_log10'")
     lower = {a: int((part["mean"] < 0).sum()) for a, part in sets.groupby("against")}
-    return (
-        f"By LSD the U-Net {words} the best control, {LABELS[best]}: {means['unet']:.2f} against {means[best]:.2f} (log10). Of the "
-        f"{sets.test_set.nunique()} test sets, it has a lower LSD than Kaiser fast on {lower['kaiser_fast']}, than shaped noise on {lower['noise']}."
-    )
+    one_set = f"By LSD the U-Net {words} the best control, {LABELS[best]}: {means['unet']:.2f} against {means[best]:.2f} (log10)."
+    led = f"it has a lower LSD than Kaiser fast on {lower['kaiser_fast']}, than shaped noise on {lower['noise']}."
+    return f"{one_set} Of the {sets.test_set.nunique()} test sets, {led}"
 
 
 def seeds(folder: Path) -> str:
