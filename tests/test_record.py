@@ -1,6 +1,7 @@
 """A record is whole, of one run, and checkable; or it is not published."""
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import files, paths, profiles
 from audiosr_lib.data import corpora, fetching, preparation
 from audiosr_lib.study import record
 from audiosr_lib.study.record import RecordError, Run
@@ -55,6 +56,10 @@ def test_published_record_is_sound(run):
     assert manifest["seed"] == 0
     assert manifest["seconds"] == {"02_test": 1.2}
     assert manifest["corpus"]["licence"] == "MIT" and len(manifest["corpus"]["content_sha256"]) == 64
+    assert manifest["corpus"]["lossy"] == "" and manifest["corpus"]["hours"]["train"] == round(
+        manifest["corpus"]["seconds"]["train"] / 3600, 3
+    )
+    assert manifest["tested_on"] == []
     assert {"git_commit", "device", "versions", "parameters", "finished"} <= set(manifest)
     assert record.verify(folder) == []
     audio, sr = sf.read(folder / "clips" / "tone.flac")
@@ -62,6 +67,29 @@ def test_published_record_is_sound(run):
     assert np.abs(audio).max() == pytest.approx(0.5, abs=1e-3)
     assert "MIT" in (folder / "clips" / "SOURCE.md").read_text()
     assert "1.235" in (folder / "table-2.md").read_text() and "1.23456" in (folder / "table-2.csv").read_text()
+
+
+def test_a_record_lists_the_parts_of_its_corpus_and_its_test_sets(run, recordings, monkeypatch):
+    """With a folder beside the synthetic corpus, and the folder alone as a further set to test on."""
+    folder = corpora.open_corpus(str(recordings))
+    preparation.prepare(folder, workers=1, progress=False)
+    both = Run.open("02_test", profile="smoke", corpus=f"synthetic+{recordings}")
+    assert both.corpus == f"synthetic+{folder.name}" and list(both.test_sets()) == ["synthetic", folder.name]
+    fill(both)
+    manifest = files.read_json(publish(corpus=both.corpus) / "manifest.json")
+    parts = manifest["corpus"]["parts"]
+    assert [p["corpus"] for p in parts] == ["synthetic", folder.name]
+    for part in parts:
+        about = files.read_json(paths.prepared(part["corpus"]) / "corpus.json")
+        assert all(part[k] == about[k] for k in ("licence", "source", "content_sha256", "seconds"))
+    assert "MIT; yours to state" in manifest["corpus"]["licence"]
+    beside = dataclasses.replace(run.profile, if_here=(folder.name, "vctk"))
+    monkeypatch.setitem(profiles.PROFILES, "smoke", beside)
+    again = Run.open("02_test", profile="smoke")
+    assert list(again.test_sets()) == ["synthetic", folder.name]  # vctk is not on this machine
+    fill(again)
+    (tested,) = files.read_json(publish() / "manifest.json")["tested_on"]
+    assert tested["corpus"] == folder.name and tested["hours"]["test"] > 0
 
 
 def test_a_table_can_have_another_place_and_tells_its_cell(run):

@@ -233,12 +233,12 @@ def unseen(tmp_path, monkeypatch):
 def test_the_run_goes_on_when_an_unseen_corpus_cannot_be_had(unseen, capsys):
     assert runner.main(["--profile", "smoke", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "Corpus klettres: not available, so notebook 11 leaves that part out. What was tried for it: no apt-get.\n" in said
+    assert "Corpus klettres: not available, so notebooks 10 and 11 leave it out. What was tried for it: no apt-get.\n" in said
     assert unseen == ["synthetic", "klettres"]  # the run's own corpus first, and not again
     assert "11_two" in said and "The record: " in said
 
 
-def test_unseen_corpora_are_fetched_for_notebook_11_alone(unseen):
+def test_unseen_corpora_are_fetched_for_notebooks_10_and_11_alone(unseen):
     assert runner.main(["--profile", "smoke", "--device", "cpu", "--only", "02"]) == 0
     assert unseen == ["synthetic"]
 
@@ -451,3 +451,24 @@ def test_the_command_is_repeated_as_the_user_called_it(monkeypatch):
     monkeypatch.setenv(execution.COMMAND, "../study/run_all.sh")
     other = usual | {"profile": "smoke", "corpus": "/my recordings", "seed": 7}
     assert execution.again(other, "--from", "08") == "../study/run_all.sh --profile smoke --corpus '/my recordings' --seed 7 --from 08"
+
+
+def test_further_corpora_are_fetched_or_only_used_where_they_are(monkeypatch, home, capsys):
+    asked = []
+
+    def prepare(name):
+        asked.append(name)
+        if name == "klettres":
+            raise corpora.CorpusError("What was tried\n\nno network")
+
+    monkeypatch.setattr(runner, "prepare_corpus", prepare)
+    paths.raw("alnum").mkdir(parents=True)
+    chosen = dataclasses.replace(profiles.get("quick"), unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"))
+    runner.prepare_unseen(chosen, "tuxpaint+ktuberling")
+    said = capsys.readouterr().out
+    assert asked == ["alnum", "klettres"]  # ravdess is not here, ktuberling is a part of the run's own corpus
+    assert (
+        "Corpus ravdess: not on this machine, and this profile does not fetch it. To test on it, too: ./run_all.sh --corpus ravdess --only 07"
+        in said
+    )
+    assert "Corpus klettres: not available, so notebooks 10 and 11 leave it out. no network" in said
