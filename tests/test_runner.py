@@ -467,8 +467,6 @@ def test_further_corpora_are_fetched_or_only_used_where_they_are(monkeypatch, ho
     runner.prepare_unseen(chosen, "tuxpaint+ktuberling")
     said = capsys.readouterr().out
     assert asked == ["alnum", "klettres"]  # ravdess is not here, ktuberling is a part of the run's own corpus
-    assert (
-        "Corpus ravdess: not on this machine, and this profile does not fetch it. To test on it, too: ./run_all.sh --corpus ravdess --only 07"
-        in said
-    )
+    assert "Corpus ravdess: not on this machine, and this profile does not fetch it." in said
+    assert "To test on it, too: ./run_all.sh --corpus ravdess --only 07" in said
     assert "Corpus klettres: not available, so notebooks 10 and 11 leave it out. no network" in said
