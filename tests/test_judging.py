@@ -168,6 +168,7 @@ def folder(tmp_path):
     pd.DataFrame({
         "measure": ["lsd", "snr"], "system": ["unet"] * 2, "against": ["kaiser_best"] * 2,
         "mean": [-1.0, -3.0], "low": [-1.5, -4.0], "high": [-0.5, 1.0],
+        "low_speakers": [-1.25, float("nan")], "high_speakers": [0.5, float("nan")],
     }).to_csv(tmp_path / "data-paired-differences.csv", index=False)  # fmt: skip
     pd.DataFrame({"method": ["kaiser_fast", "kaiser_best"], "real_time_ratio": [150.0, 50.0], "slowest_round": [140.0, 49.0]}).to_csv(
         tmp_path / "table-3.csv", index=False
@@ -188,11 +189,11 @@ def verdict(judge, folder, **more):
 
 def test_paired(folder):
     better = judging.paired("lsd", "unet", "kaiser_best", -1)
-    assert better(Evidence(folder)).convention.endswith("over utterances, powers clamped at 1e-8")
+    assert better(Evidence(folder)).convention.endswith("over utterances, powers clamped at 1e-8; over speakers -1.25 to +0.50")
     assert verdict(better, folder) == REPRODUCED
     assert verdict(judging.paired("lsd", "unet", "kaiser_best", +1), folder) == NOT_REPRODUCED
     undecided = judging.paired("snr", "unet", "kaiser_best", -1)(Evidence(folder))
-    assert undecided.verdict == NOT_REPRODUCED and "not decided" in undecided.ours
+    assert undecided.verdict == NOT_REPRODUCED and "not decided" in undecided.ours and "speakers" not in undecided.convention
     with pytest.raises(KeyError, match="no row"):
         verdict(judging.paired("lsd", "unet", "nobody", -1), folder)
 

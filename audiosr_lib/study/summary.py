@@ -85,7 +85,7 @@ def seeds(folder: Path) -> str:
         return ""
     spread = table.groupby("test_set", sort=False).lsd_log10.agg(["min", "max"])
     ranges = ", ".join(f"{name} {r['min']:.2f} to {r['max']:.2f}" for name, r in spread.iterrows())
-    return f"Over {table.seed.nunique()} seeds of the training, the U-Net's LSD on some utterances of each set: {ranges}."
+    return f"Over {table.seed.nunique()} seeds of the training, the U-Net's mean LSD on each set: {ranges}."
 
 
 def trained(folder: Path, manifest: dict) -> str:
