@@ -94,3 +94,21 @@ def test_bandwidth_finds_a_low_pass(cutoff):
     assert spectral.bandwidth_hz(scipy.signal.sosfilt(sos, noise), SR) == pytest.approx(cutoff, rel=0.05)
     assert spectral.bandwidth_hz(noise, SR) > 22000
     assert spectral.bandwidth_hz(np.zeros(SR), SR) == 0
+
+
+@pytest.mark.parametrize("times", [1.0, 4.0, 100.0])
+def test_empty_share_of_noise_is_its_closed_form(times):
+    """The power in a bin of noise is exponentially distributed: below four roundings with the probability 1 - exp(-4 / times)."""
+    noise = np.random.default_rng(7).standard_normal(44100 * 4) * np.sqrt(times / 12) / 32768
+    share = spectral.empty_share(noise, 44100, 11025)
+    assert share == pytest.approx(1 - np.exp(-4 / times), abs=0.01)  # 170,000 bins, of which a quarter is independent: 0.002 by chance
+
+
+def test_empty_share_is_that_above_the_frequency():
+    x = 0.01 * np.random.default_rng(8).standard_normal(44100)
+    spectrum = np.fft.rfft(x)
+    spectrum[np.fft.rfftfreq(44100, 1 / 44100) > 16_000] = 0
+    lowpassed = np.fft.irfft(spectrum)
+    assert spectral.empty_share(lowpassed, 44100, 17_000) > 0.9  # 4 of 87 frames hold a reflected end, which reaches up there
+    assert spectral.empty_share(lowpassed, 44100, 8000) == pytest.approx(6050 / 14_050, abs=0.02)
+    assert spectral.empty_share(x, 44100, 8000) == 0
