@@ -68,7 +68,7 @@ def test_commands_are_found():
 
 @pytest.mark.parametrize(("command", "words"), FOUND, ids=[" ".join((c, *w)) for c, w in FOUND])
 def test_an_advised_command_is_accepted(command, words, tmp_path):
-    words = [str(tmp_path) if word == "FOLDER" else word for word in words]
+    words = [str(tmp_path) if word in ("FOLDER", "NAME") else word.replace("{}", "czech-ph") for word in words]
     if command == "./run_all.sh":
         runner.parse(words)
     else:

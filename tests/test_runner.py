@@ -45,8 +45,11 @@ def copy(tmp_path):
     [
         (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
-        (["--corpus", "no-such-folder"], "neither an existing folder nor one of tuxpaint, vctk"),
-        (["--corpus", "klettres"], "'klettres' is for testing only, not for training: choose tuxpaint, vctk, synthetic or a folder"),
+        (["--corpus", "no-such-folder"], "neither an existing folder nor one of ravdess, alnum, tuxpaint, vctk"),
+        (
+            ["--corpus", "klettres"],
+            "'klettres' is for testing only, not for training: choose ravdess, alnum, tuxpaint, vctk, synthetic or a folder",
+        ),
         (["--seed", "-1"], "'-1' is not a whole number from 0 to 4294967295"),
         (["--seed", "4294967296"], "not a whole number from 0 to"),
         (["--seed", "99999999999999999999999"], "not a whole number from 0 to"),

@@ -27,7 +27,8 @@ def test_both_parts_can_be_made_from_a_users_own_record(folder):
         assert made.startswith(begin) and made.endswith(end) and "nan" not in made
         rows = [line for line in made.splitlines() if line.startswith("|")]
         ours = [line for line in TEXT.partition(begin)[2].partition(end)[0].splitlines() if line.startswith("|")]
-        assert [r.split("|")[1] for r in rows] == [r.split("|")[1] for r in ours]  # the same rows
+        same = len(summary.ROWS) + 3 if begin == summary.BEGIN else None  # then come the test sets, which differ
+        assert [r.split("|")[1] for r in rows[:same]] == [r.split("|")[1] for r in ours[:same]]
 
 
 def test_readme_names_a_record():
