@@ -249,6 +249,8 @@ def two(home, tmp_path, monkeypatch):
 def test_corpora_combine(two):
     both = corpora.open_corpus("+".join(two))
     assert preparation.make_ready(both, progress=False) == paths.prepared("")
+    assert preparation.prepare(both, progress=False) == paths.prepared("")
+    assert {r.speaker for r in corpora.list_recordings(both)} == {"ann", "ben", "cat", "dan", "eve", "gus"}
     assert both.name == "+".join(two) and [p.name for p in both.parts] == two
     about, parts = dataset.summary(both.name), [dataset.summary(n) for n in two]
     for split in corpora.SPLITS:

@@ -185,7 +185,9 @@ def _files(top: Path) -> Iterator[Path]:
 
 
 def list_recordings(corpus: Corpus) -> list[Recording]:
-    """Return all recordings of a fetched corpus, sorted by path. Raises CorpusError if there are none."""
+    """Return all recordings of a fetched corpus, part by part, sorted by path. Raises CorpusError if there are none."""
+    if corpus.combined:
+        return [recording for part in corpus.combined for recording in list_recordings(part)]
     try:
         listed = list(_files(corpus.folder))
         found = sorted(p for p in listed if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())

@@ -22,6 +22,7 @@ import os
 import shutil
 import sys
 from collections import Counter, deque
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -176,6 +177,8 @@ def fingerprint(recordings: list[Recording], keep: Keep) -> str:
 def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True) -> Path:
     """Return the folder of the prepared pairs of a fetched corpus, after preparing them if necessary.
 
+    Of a corpus that combines others, every part gets a folder of its own, and their common folder is returned.
+
     Parameters
     ----------
     corpus : a fetched corpus.
@@ -184,10 +187,12 @@ def prepare(corpus: Corpus, *, workers: int | None = None, progress: bool = True
 
     Raises
     ------
-    CorpusError : a split has too few recordings that can be kept.
+    CorpusError : a split has too few recordings that can be kept, or two parts share a speaker or a recording.
     Busy : another process prepares this corpus.
     DownloadError : the disk does not have enough free space.
     """
+    if corpus.combined:
+        return _each_part(corpus, lambda part: prepare(part, workers=workers, progress=progress))
     keep = Keep(**corpora.registry()["keep"])
     recordings = corpora.list_recordings(corpus)
     mark = fingerprint(recordings, keep)
@@ -229,20 +234,24 @@ def _check_fetched(corpus: Corpus) -> None:
 def make_ready(corpus: Corpus, *, progress: bool = True) -> Path:
     """Return the folder of the prepared pairs, after fetching and preparing if necessary. Pairs without recordings are used as they are.
 
-    Of a corpus that combines others, every part gets a folder of its own beside the others, and their common folder is returned. Raise
-    CorpusError if two parts share a speaker or a recording.
+    Raise the errors of `fetching.fetch` and `prepare`.
     """
     if corpus.combined:
-        for part in corpus.combined:
-            make_ready(part, progress=progress)
-        dataset.check_disjoint(corpus.name)
-        return paths.prepared("")
+        return _each_part(corpus, lambda part: make_ready(part, progress=progress))
     target = paths.prepared(corpus.name)
     files.restore(target)
     if is_prepared(target) and not corpus.folder.exists():
         return target
     fetching.fetch(corpus)
     return prepare(corpus, progress=progress)
+
+
+def _each_part(corpus: Corpus, work: Callable[[Corpus], Path]) -> Path:
+    """Do the work for each part, check that the parts share nothing, and return their common folder."""
+    for part in corpus.combined:
+        work(part)
+    dataset.check_disjoint(corpus.name)
+    return paths.prepared("")
 
 
 def is_prepared(folder: Path, mark: str | None = None) -> bool:
