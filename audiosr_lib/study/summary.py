@@ -19,9 +19,10 @@ from audiosr_lib.claims.judging import POWER_CLAMP
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.study.summary) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.study.summary) -->", "<!-- verdicts: end -->"
 VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
-COLUMNS = (*(LABELS[s] for s in SYSTEMS), *(f"control: {LABELS[c]}" for c in CONTROLS))
+COLUMNS = tuple(LABELS[s] for s in (*SYSTEMS, *CONTROLS))
 CONTROL_NOTE = "The last three columns are controls: simple ways to fill the upper band without a network, fitted to the training speakers"
-SET_COLUMNS = ("test set", "speakers", *(LABELS[s] for s in ("kaiser_fast", "unet", *CONTROLS)))
+IN_SETS = ("kaiser_fast", "unet", "noise", "replication")
+SET_COLUMNS = ("test set", "speakers", *(LABELS[s] for s in IN_SETS))
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
     "lsd_ln": "LSD, natural logarithm, lower is better",
@@ -57,7 +58,7 @@ def set_rows(folder: Path) -> list[list[str]]:
     for name, part in table.groupby("test_set", sort=False):
         by_system = part.set_index("system")
         cells = []
-        for system in ("kaiser_fast", "unet", *CONTROLS):
+        for system in IN_SETS:
             mean, low, high = by_system.loc[system, ["mean", "low_speakers", "high_speakers"]]
             cells.append(f"{mean:.2f}" + ("" if pd.isna(low) else f" ({low:.2f} to {high:.2f})"))
         rows.append([str(name), str(part.speakers.iloc[0]), *cells])
