@@ -269,5 +269,5 @@ def test_records_tell_nothing_of_the_machine_they_were_made_on(folder):
     home = str(paths.REPOSITORY.parent)
     for file in folder.rglob("*"):
         if file.suffix in (".json", ".ipynb", ".md", ".csv", ".svg"):
-            text = file.read_text(encoding="utf-8")
-            assert home not in text and "/site-packages/" not in text and "/home/" not in text, file.name
+            text = re.sub(r"[A-Za-z0-9+/=]{70,}", "", file.read_text(encoding="utf-8"))  # pictures in base64 hold any short path by chance
+            assert f"{home}/" not in text and "/site-packages/" not in text and "/home/" not in text, file.name
