@@ -473,3 +473,10 @@ def test_further_corpora_are_fetched_or_only_used_where_they_are(monkeypatch, ho
     assert "Corpus ravdess: not on this machine, and this profile does not fetch it." in said
     assert "To test on it, too: ./run_all.sh --corpus ravdess --only 07" in said
     assert "Corpus klettres: not available, so notebooks 10 and 11 leave it out. no network" in said
+
+
+def test_an_executed_notebook_names_no_folder_outside_the_project(tmp_path):
+    notebook = write_notebook(tmp_path, "02_one", "1 + 1")
+    execution.execute(notebook, tmp_path / "out.ipynb", {}, tmp_path / "logs" / "02.log")
+    executed = files.read_json(tmp_path / "out.ipynb")
+    assert executed["metadata"]["papermill"]["output_path"] == "02.ipynb" and executed["cells"][-1]["outputs"]

@@ -50,6 +50,7 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
 
     Failure if a cell fails or the notebook cannot be run; the message has the notebook's name, the cell's source, the error and the log.
     """
+    import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -86,6 +87,9 @@ def execute(notebook: Path, output: Path, parameters: dict, log: Path) -> None:
             "If the kernel died, the memory may be too small: close other programs.\n"
             f"Log: {paths.shown(log)}\nTo continue: {again(parameters, '--from', notebook.name[:2])}"
         ) from error
+    executed = nbformat.read(running, as_version=4)
+    executed.metadata.papermill["output_path"] = paths.shown(running)  # papermill's own path leads out of the project if AUDIOSR_HOME does
+    nbformat.write(executed, running)
     running.replace(output)
 
 
