@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter1d
 
 from audiosr_lib import spectral
 from audiosr_lib.base.constants import METRIC_CLAMP, SR_HIGH, SR_LOW
-from audiosr_lib.metrics import HOP_LENGTH, N_FFT
+from audiosr_lib.metrics import HOP_LENGTH, N_FFT, check_pair
 
 BANDS_KHZ = ((9, 11), (11, 13), (13, 16), (16, 19), (19, 22))
 # Name of each measure, and its words for tables. All are in dB, and 0 is best except for the last, which is best at its lowest.
@@ -34,16 +34,6 @@ ONSET_DB = 15.0  # at an onset the level rises at least by this
 FAINT_DB = 30.0  # a rise to a level this far below the loudest frame is no onset
 MISSING_DB = 20.0  # an onset that is this much weaker in the estimate is missing there, so it says nothing about smearing
 LOWEST_DB = 60.0  # a level this far below the loudest frame counts as the same as any lower one
-
-
-def _checked(y_hat: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if y_hat.shape != y.shape or y.ndim != 1:
-        raise ValueError(f"expected two mono signals of one length, got {y_hat.shape} and {y.shape}")
-    if len(y) < N_FFT:
-        raise ValueError(f"{len(y)} samples are too few for one frame: give at least {N_FFT}")
-    if not (np.isfinite(y_hat).all() and np.isfinite(y).all()):
-        raise ValueError("a signal has NaN or infinite samples: all must be finite")
-    return np.asarray(y_hat, np.float64), np.asarray(y, np.float64)
 
 
 def _power(x: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
@@ -127,7 +117,9 @@ def measure(y_hat: np.ndarray, y: np.ndarray, edge_hz: float | None = None) -> d
     ------
     ValueError : the signals differ in length, are too short or not finite, or the target is silent.
     """
-    y_hat, y = _checked(y_hat, y)
+    y_hat, y = check_pair(y_hat, y)
+    if len(y) < N_FFT:
+        raise ValueError(f"{len(y)} samples are too few for one frame: give at least {N_FFT}")
     f = spectral.bin_frequencies(N_FFT, SR_HIGH)
     power_hat, power = (_power(x, N_FFT, HOP_LENGTH) for x in (y_hat, y))
     mean_hat, mean = power_hat.mean(axis=1), power.mean(axis=1)

@@ -272,6 +272,7 @@ def test_recordings_of_a_corpus_that_passed_a_codec_are_lossy(two, monkeypatch):
     monkeypatch.setattr(corpora, "entries", lambda: entries | {two[1]: {"lossy": "MP3, converted to WAV"}})
     together = PairedSplit("+".join(two), "train")
     assert {u.part: u.lossy for u in together.utterances} == {0: False, 1: True}
+    assert dataset.label("ravdess+alnum+tuxpaint") == "ravdess+alnum (lossy)+tuxpaint (lossy)"
 
 
 def test_a_part_that_is_not_prepared_is_named(two):

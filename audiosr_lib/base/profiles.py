@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def parts_of(corpus: str) -> list[str]:
+    """Return the names that are combined in a corpus' name, such as ravdess and alnum in "ravdess+alnum"."""
+    return corpus.split("+")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """The settings of a run. Profiles differ in the amount of work, not in the objective and the optimiser."""
@@ -42,7 +47,7 @@ class Profile:
 
     def beside(self, corpus: str) -> tuple[str, ...]:
         """Return the further corpora to test on that are not part of `corpus`, the corpus of the run."""
-        return tuple(name for name in self.if_here + self.unseen if name not in corpus.split("+"))
+        return tuple(name for name in self.if_here + self.unseen if name not in parts_of(corpus))
 
 
 PROFILES = {

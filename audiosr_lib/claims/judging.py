@@ -206,16 +206,13 @@ def paired(measure: str, system: str, against: str, sign: int, *, file: str = PA
     """
 
     def judge(e: Evidence) -> Judgement:
-        mean, low, high = (e.number(file, c, measure=measure, system=system, against=against, **where) for c in ("mean", "low", "high"))
+        row = {"measure": measure, "system": system, "against": against, **where}
+        mean, low, high, *speakers = (e.number(file, c, **row) for c in ("mean", "low", "high", "low_speakers", "high_speakers"))
         holds = low > 0 if sign > 0 else high < 0
         decided = "" if low > 0 or high < 0 else ", not decided"
         words = "paired difference, interval over utterances" + (f", powers clamped at {POWER_CLAMP}" if measure.startswith("lsd") else "")
-        row = e.frame(file).query("measure == @measure and system == @system and against == @against")
-        for column, value in where.items():
-            row = row[row[column] == value]
-        speakers = row[["low_speakers", "high_speakers"]].iloc[0]
-        if speakers.notna().all():
-            words += f"; over speakers {speakers.iloc[0]:+.2f} to {speakers.iloc[1]:+.2f}"
+        if np.isfinite(speakers).all():
+            words += f"; over speakers {speakers[0]:+.2f} to {speakers[1]:+.2f}"
         return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), words, low, high, file)
 
     return judge

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import StudyError, printable
+from audiosr_lib.base.profiles import parts_of
 
 SPLITS = ("train", "validation", "test")
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -81,11 +82,6 @@ def entries() -> dict[str, dict]:
 def names_to_train_on() -> list[str]:
     """Return the names of the corpora that have all splits."""
     return [name for name, entry in entries().items() if splits_of(entry) == SPLITS]
-
-
-def parts_of(name: str) -> list[str]:
-    """Return the names that are combined in a corpus' name, such as ravdess and alnum in "ravdess+alnum"."""
-    return name.split("+")
 
 
 def open_corpus(name: str) -> Corpus:

@@ -117,6 +117,8 @@ def check_disjoint(corpus: str) -> None:
 
 def label(corpus: str) -> str:
     """Return the name of a corpus for tables, with "(lossy)" after it if its recordings passed a lossy codec."""
+    if len(parts := corpora.parts_of(corpus)) > 1:
+        return "+".join(map(label, parts))
     if corpus.startswith("folder-"):
         return "own recordings" + (" (lossy)" if summary(corpus)["lossy"] else "")
     return corpus + (" (lossy)" if corpora.entries().get(corpus, {}).get("lossy") else "")
@@ -283,14 +285,13 @@ class Crops:
         return np.array([self.split.utterances[i].edge_hz for i, _ in self.places(step)])
 
     def floors(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the noise floor adds to the inputs and the targets of a step, ``(B, 1, T)`` each; 0 for lossless recordings.
+        """Return what a noise floor of `floor_db` adds to the inputs and the targets of a step, ``(B, 1, T)`` each; 0 for lossless ones.
 
         Interpolation is linear, so the interpolated noise, added to x, gives the input of a target with the noise (tested).
         """
         rng = np.random.default_rng([self.seed, 3, step])
         starts = 2 * rng.integers((NOISE_SECONDS * SR_HIGH - self.crop_length) // 2, size=self.batch_size)[self.own]
-        gain = 10 ** ((-np.inf if self.floor_db is None else self.floor_db) / 20)
-        gains = [gain * self.split.utterances[i].lossy for i, _ in self.places(step)]
+        gains = [10 ** (self.floor_db / 20) * self.split.utterances[i].lossy for i, _ in self.places(step)]
         x, y = (
             np.stack([g * noise[s : s + self.crop_length] for g, s in zip(gains, starts, strict=True)])[:, None].astype(np.float32)
             for noise in white_noise_pair()

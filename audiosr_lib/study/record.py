@@ -99,8 +99,7 @@ class Run:
     def test_sets(self) -> dict[str, dataset.PairedSplit]:
         """Return the test split of each corpus that this run can test on, by name: the parts of its own, then those beside it."""
         own = [n for n in corpora.parts_of(self.corpus) if "test" in dataset.summary(n)["speakers"]]
-        here = [n for n in self.profile.beside(self.corpus) if (paths.prepared(n) / "corpus.json").exists()]
-        return {name: dataset.PairedSplit(name, "test") for name in own + here}
+        return {name: dataset.PairedSplit(name, "test") for name in own + _prepared_beside(self.profile, self.corpus)}
 
     def _register(self, artifact_id: str, title: str, written: list[Path], **more: object) -> None:
         fragment = files.read_json(self._fragment_file)
@@ -217,11 +216,7 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
         "parameters": asdict(profiles.get(profile)) | {"corpus": parameters["corpus"], "device": device},
         "seed": parameters["seed"],
         "corpus": _described(about),
-        "tested_on": [
-            _described(dataset.summary(name))
-            for name in profiles.get(profile).beside(parameters["corpus"])
-            if (paths.prepared(name) / "corpus.json").exists()
-        ],
+        "tested_on": [_described(dataset.summary(n)) for n in _prepared_beside(profiles.get(profile), parameters["corpus"])],
         "git_commit": provenance.git_commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": provenance.device_description(),
@@ -238,6 +233,13 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
             shutil.copy2(staging / name, new / name)
         files.write_json(new / "manifest.json", manifest)
     return paths.figures(profile)
+
+
+def _prepared_beside(profile: Profile, corpus: str) -> list[str]:
+    """Return the further corpora to test on that are prepared on this machine."""
+    from audiosr_lib.data import preparation
+
+    return [name for name in profile.beside(corpus) if preparation.is_prepared(paths.prepared(name))]
 
 
 def _described(about: dict) -> dict:

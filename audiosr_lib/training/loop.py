@@ -180,8 +180,10 @@ class Trainer:
         crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world), config.floor_db)
         self.batches = make_batches(crops, device, config.data_on_device)
         fixed = dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
-        places = dataset.fixed_places(validation_split, config.validation_crops, config.crop_length)
-        self.edges_val = self.edges([validation_split.utterances[i].edge_hz for i, _ in places])
+        self.edges_val = None  # with them, the spectral losses are masked
+        if config.masked:
+            places = dataset.fixed_places(validation_split, config.validation_crops, config.crop_length)
+            self.edges_val = self.as_tensor([validation_split.utterances[i].edge_hz for i, _ in places])
         self.x_val, self.y_val = (torch.from_numpy(side).to(device) for side in fixed)
         self.model = new_model(config.seed).to(device).train()
         self.objective = Objective(config.mse_weight).to(device)
@@ -209,15 +211,15 @@ class Trainer:
         self.unread: list[Tensor] = []
         self.read_at = self.saved_at = time.perf_counter()
 
-    def edges(self, hz: Iterable[float]) -> Tensor | None:
-        """Return edges in Hz as a tensor if the losses are masked, otherwise None."""
-        return torch.tensor(list(hz), dtype=torch.float32, device=self.device) if self.config.masked else None
+    def as_tensor(self, hz: Iterable[float]) -> Tensor:
+        """Return frequencies in Hz as a tensor on the device."""
+        return torch.tensor(list(hz), dtype=torch.float32, device=self.device)
 
     def step(self) -> None:
         """Do one training step and keep its results on the device."""
         config, at = self.config, self.state["step"]
         x, y = self.batches(at)
-        edge_hz = self.edges(self.batches.crops.edges_hz(at))
+        edge_hz = self.as_tensor(self.batches.crops.edges_hz(at)) if config.masked else None
         self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast, edge_hz))
         self.state["step"] += 1
 
