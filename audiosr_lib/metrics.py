@@ -87,11 +87,15 @@ def lsd(y_hat: np.ndarray, y: np.ndarray, *, base: float = 10.0, band_hz: tuple[
     return _lsd(difference) * LN10 / float(np.log(base))
 
 
-def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Return a dictionary of all `MEASURES` of an estimate. "low" and "high" are the bands below and above 11.025 kHz."""
+def evaluate(y_hat: np.ndarray, y: np.ndarray, bands_hz: dict[str, tuple[float, float]] | None = None) -> dict[str, float]:
+    """Return a dictionary of all `MEASURES` of an estimate. "low" and "high" are the bands below and above 11.025 kHz.
+
+    `bands_hz` adds the LSD (log10) of further bands, by their names: (low, high) is low <= f < high in Hz.
+    """
     y_hat, y = check_pair(y_hat, y)
     difference = log_power(y) - log_power(y_hat)
-    high = spectral.bin_frequencies(N_FFT, SR_HIGH) >= SR_LOW / 2
+    f = spectral.bin_frequencies(N_FFT, SR_HIGH)
+    high = f >= SR_LOW / 2
     whole = _lsd(difference)
     return {
         "snr_db": snr_db(y_hat, y),
@@ -100,6 +104,7 @@ def evaluate(y_hat: np.ndarray, y: np.ndarray) -> dict[str, float]:
         "lsd_log10": whole,
         "lsd_low_log10": _lsd(difference[~high]),
         "lsd_high_log10": _lsd(difference[high]),
+        **{name: _lsd(difference[(f >= low) & (f < top)]) for name, (low, top) in (bands_hz or {}).items()},
     }
 
 

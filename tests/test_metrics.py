@@ -212,3 +212,12 @@ def test_speaker_interval_is_that_of_the_t_test():
     assert metrics.speaker_interval(values, speakers, 0.9) == pytest.approx((expected.low, expected.high))
     assert np.isnan(metrics.speaker_interval(values, ["a"] * len(values))).all()
     assert np.isnan(metrics.speaker_interval([1.0, 1.0], ["a", "b"])).all()
+
+
+def test_further_bands_are_those_of_lsd():
+    rng = np.random.default_rng(5)
+    y_hat, y = rng.standard_normal((2, 8000))
+    bands = {"a": (0, 9000.0), "b": (11_025, 22_051.0)}
+    measured = metrics.evaluate(y_hat, y, bands)
+    assert {n: measured[n] for n in bands} == pytest.approx({n: metrics.lsd(y_hat, y, band_hz=b) for n, b in bands.items()})
+    assert measured["b"] == measured["lsd_high_log10"] and set(measured) == {*metrics.MEASURES, *bands}

@@ -91,18 +91,14 @@ def prepare_unseen(chosen: profiles.Profile, corpus: str) -> None:
     """Fetch and prepare further corpora to test on. If one is not available, print why and continue with the next."""
     for name in chosen.beside(corpus):
         if name in chosen.if_here and not paths.raw(name).exists() and not paths.prepared(name).exists():
-            print(f"Corpus {name}: not on this machine, and this profile does not fetch it. To test on it, too: {fetch_only(name)}")
+            how = f"To test on it, too: ./run_all.sh --corpus {name} --only 07"
+            print(f"Corpus {name}: not on this machine, and this profile does not fetch it. {how}", flush=True)
             continue
         try:
             prepare_corpus(name)
         except (StudyError, OSError) as error:
             why = " ".join(explained(error).rpartition("\n\n")[2].split())  # the last paragraph; the others explain how to train
             print(f"Corpus {name}: not available, so notebooks {' and '.join(TESTED_IN)} leave it out. {why}", flush=True)
-
-
-def fetch_only(name: str) -> str:
-    """Return the command that fetches and prepares a corpus and does nothing more than that and chapter 07."""
-    return f"./run_all.sh --corpus {name} --only 07"
 
 
 def check_writable(profile: str) -> None:
