@@ -58,6 +58,30 @@ def read(file: Path) -> dict:
     return content
 
 
+def write_weights(file: Path, weights: dict) -> None:
+    """Write the weights of a network as a .safetensors file, which runs no code when it is read. Convolutions are in half precision.
+
+    The other tensors, those of the batch norms, keep their type: a variance may be smaller than the smallest normal number in half
+    precision, 6e-5.
+    """
+    from safetensors.torch import save
+
+    with files.atomic_write(file) as path:
+        path.write_bytes(save({k: v.half() if v.ndim > 1 else v for k, v in weights.items()}))
+
+
+def read_weights(file: Path) -> dict:
+    """Return the weights that `write_weights` wrote, in single precision. Raises CheckpointError if the file is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{paths.shown(file)} is damaged or not a safetensors file: {error}") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+
+
 def load_weights(model, weights: dict, file: Path) -> None:
     """Copy the weights that were read from `file` into a network. Raises CheckpointError if they belong to another network."""
     try:

@@ -42,28 +42,16 @@ def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
 
 def _weights(file: Path) -> dict[str, Tensor]:
     """Return the weights in a checkpoint or a .safetensors file."""
-    if file.suffix != ".safetensors":
-        return checkpoints.read(file)["model"]
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        weights = load_file(file)
-    except SafetensorError as error:
-        raise CheckpointError(f"{paths.shown(file)} is damaged or not a safetensors file: {error}") from error
-    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+    return checkpoints.read_weights(file) if file.suffix == ".safetensors" else checkpoints.read(file)["model"]
 
 
 def export_weights(checkpoint: Path, target: Path) -> None:
-    """Write a checkpoint's weights in half precision as a .safetensors file, which runs no code when it is loaded.
+    """Write a checkpoint's weights as a .safetensors file, the convolutions in half precision.
 
     A .json file of the same name holds the config with the corpus' hash, the seed, the commit, and the best step with its loss.
     """
-    from safetensors.torch import save
-
     saved = checkpoints.read(checkpoint)
-    with files.atomic_write(target) as path:
-        path.write_bytes(save({k: v.half() if v.is_floating_point() else v for k, v in saved["model"].items()}))
+    checkpoints.write_weights(target, saved["model"])
     about = {k: saved[k] for k in ("config", "seed", "commit")} | {"validation": {k: saved["state"][k] for k in ("best_step", "best_loss")}}
     files.write_json(target.with_suffix(".json"), about)
 

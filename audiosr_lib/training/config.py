@@ -12,7 +12,7 @@ from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import dataset
 
 VERSION = 2  # raise it when a change makes the same config learn something else
-SWITCHES = ("data_on_device", "autocast", "fused", "compiled", "log_every")  # fields that decide only the speed
+SWITCHES = ("data_on_device", "autocast", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +42,19 @@ class TrainingConfig:
     fused: bool = False  # Adam as one kernel
     compiled: str = ""  # backend of torch.compile, "inductor"
     log_every: int = 1  # steps between readings of the losses; a reading waits for the device
+    snapshots: bool = False  # keep the weights of the steps validate_every * 1, 2, 4, 8, ...
 
     @classmethod
     def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu") -> TrainingConfig:
-        """Return the config of a profile and a prepared corpus: the plain loop on "cpu", every switch that the profile allows on "cuda"."""
+        """Return the config of a profile and a prepared corpus: every switch that the profile allows on "cuda", bfloat16 at most on "cpu"."""
         values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
             half = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
             values |= {"data_on_device": True, "autocast": half, "fused": True, "log_every": min(25, profile.validate_every)}
             values["compiled"] = "inductor" if profile.compile_network else ""  # compilation takes a minute
+        elif profile.half and torch.cpu.get_capabilities().get("avx512_bf16"):
+            values |= {"autocast": "bfloat16", "fused": True}
         return cls(**values)
 
     @property

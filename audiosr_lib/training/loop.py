@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audiosr_lib.base import files, paths
+from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data import dataset
 from audiosr_lib.data.dataset import Crops, PairedSplit
@@ -262,6 +262,9 @@ class Trainer:
         """Measure, save the weights if they are the best so far, and check whether patience has run out."""
         state, config = self.state, self.config
         self.keep_if_best(self.measure())
+        periods = state["step"] // config.validate_every
+        if config.snapshots and self.leads and periods.bit_count() == 1:  # a power of two
+            checkpoints.write_weights(self.directory / "snapshots" / f"step-{state['step']:06d}.safetensors", self.model.state_dict())
         state["best_step"] = int(distributed.broadcast_from_rank0(state["best_step"], self.device))
         waited = (state["step"] - state["best_step"]) // config.validate_every
         state["stopped_early"] = config.patience is not None and waited >= config.patience
