@@ -69,7 +69,7 @@ PROFILES = {
             name="quick", corpus="tuxpaint",
             steps=375, batch_size=2, crop_seconds=0.5,
             validate_every=25, validation_crops=16, checkpoint_every=25, patience=None,
-            pilot=True, test_utterances=20, timing_seconds=8.0, timing_repeats=3,
+            half=True, pilot=True, test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"),
         ),

@@ -9,6 +9,7 @@ cli        the command audiosr
 """
 
 from audiosr_lib.base.labels import SYSTEMS
+from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.inference.systems import (
     Polyphase,
     all_systems,
@@ -20,6 +21,6 @@ from audiosr_lib.inference.systems import (
 )
 
 __all__ = [
-    "SYSTEMS", "Polyphase", "all_systems", "enhance", "fuse_batch_norm", "load_model", "multiply_accumulates",
+    "SYSTEMS", "Deployed", "Polyphase", "all_systems", "enhance", "fuse_batch_norm", "load_model", "multiply_accumulates",
     "super_resolve",
 ]  # fmt: skip
