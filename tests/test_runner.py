@@ -43,7 +43,7 @@ def copy(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
+        (["--profile", "big"], "'smoke', 'quick', 'overnight', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of ravdess, alnum, tuxpaint, vctk"),
         (
@@ -85,7 +85,7 @@ def test_the_script_refuses_before_it_installs_anything(copy, tmp_path):
     """In a copy without an environment, a wrong option ends at once and leaves no .venv."""
     done = copy("bash", "project/run_all.sh", "--profile", "big")
     assert done.returncode == 2
-    assert "'smoke', 'quick', 'coursework'" in done.stderr
+    assert "'smoke', 'quick', 'overnight', 'coursework'" in done.stderr
     assert not (tmp_path / "project" / ".venv").exists()
 
 
@@ -160,6 +160,17 @@ def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_p
     assert record.verify(paths.figures("smoke")) == []
     executed = (paths.figures("smoke") / "notebooks" / "02_one.ipynb").read_text()
     assert "smoke 0" in executed
+
+
+def test_a_profile_can_begin_at_a_later_notebook(study, tmp_path, monkeypatch, capsys):
+    """Its record holds the notebooks from there on, and an earlier one still runs when it is named."""
+    monkeypatch.setitem(profiles.PROFILES, "smoke", dataclasses.replace(profiles.get("smoke"), first="03"))
+    (tmp_path / "flag").touch()
+    assert study() == 0
+    assert list(files.read_json(paths.figures("smoke") / "manifest.json")["notebooks"]) == ["notebooks/03_two.ipynb"]
+    assert record.verify(paths.figures("smoke")) == []
+    assert study("--only", "02") == 0 and study("--from", "02") == 0
+    assert "02_one" in capsys.readouterr().out.rpartition("notebook  ")[2]
 
 
 def test_a_report_that_cannot_be_made_leaves_the_record(study, tmp_path, monkeypatch, capsys):

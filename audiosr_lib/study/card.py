@@ -111,63 +111,71 @@ def make(profile: str, name: str) -> Path:
         "test_sets": measures(record),
         "use": USE, "limits": LIMITS, "terms": TERMS.format(strictest=strictest([p["licence"] for p in parts])),
     }  # fmt: skip
-    weights = target.with_suffix(".safetensors")
-    checkpoints.write_weights(weights.with_name("new.safetensors"), saved["model"])  # a card beside it would be the one of the old weights
-    new = weights.with_name("new.safetensors").replace(weights)
-    files.write_json(target.with_suffix(".json"), card | {"sha256": files.sha256_of(new), "bytes": new.stat().st_size})
+    weights, card_file = (target.with_suffix(suffix) for suffix in (".safetensors", ".json"))
+    card_file.unlink(missing_ok=True)  # it has the checksum of the old weights
+    checkpoints.write_weights(weights, saved["model"])
     test = {n: dataset.PairedSplit(n, "test") for n in (p["corpus"] for p in parts) if "test" in dataset.summary(n)["speakers"]}
-    card |= {"sha256": files.sha256_of(new), "bytes": new.stat().st_size}
-    card |= {"half_precision": half_precision(directory / "best.pt", new, test)}
-    files.write_json(target.with_suffix(".json"), card)
+    card |= {"sha256": files.sha256_of(weights), "bytes": weights.stat().st_size}
+    card |= {"half_precision": half_precision(directory / "best.pt", weights, test)}
+    history = {"log": log, "by-time": pd.read_csv(record / "data-by-time.csv")}
+    for what, table in history.items():
+        files.write_text(target.with_name(f"{name}-{what}.csv"), table.to_csv(index=False, float_format="%.6g"))
     files.write_text(target.with_suffix(".md"), markdown(card))
-    files.write_text(target.with_name(f"{name}-log.csv"), log.to_csv(index=False, float_format="%.6g"))
-    files.write_text(
-        target.with_name(f"{name}-by-time.csv"), pd.read_csv(record / "data-by-time.csv").to_csv(index=False, float_format="%.6g")
-    )
+    files.write_json(card_file, card)  # last: weights without a card are not published
     return target.with_suffix(".md")
 
 
 def markdown(card: dict) -> str:
     """Return a card as Markdown."""
     config, half = card["config"], card["half_precision"]
+
+    def table(rows: list[dict]) -> str:
+        return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
     corpora = [
-        {"corpus": p["corpus"], "what": p["title"], "licence": p["licence"], "hours trained on": f"{p['hours'].get('train', 0):.2f}",
+        {"corpus": p["corpus"], "what": p["title"], "licence": p["licence"], "hours trained on": f"{p['hours']['train']:.2f}",
          "lossy": p["lossy"] or "no"} for p in card["corpora"]
     ]  # fmt: skip
-    tested = [
-        {"test set": r["test_set"], "speakers": r["speakers"], "utterances": r["utterances"],
-         "LSD, log10 (95 % over speakers)": f"{r['lsd_log10']:.2f} ({r['lsd_log10_speakers'][0]:.2f} to {r['lsd_log10_speakers'][1]:.2f})",
-         "Kaiser fast": f"{r['lsd_log10_kaiser_fast']:.2f}", "SNR, dB": f"{r['snr_db']:.1f}", "Kaiser fast, dB": f"{r['snr_db_kaiser_fast']:.1f}"}
-        for r in card["test_sets"]
-    ]  # fmt: skip
+    tested = []
+    for r in card["test_sets"]:
+        low, high = r["lsd_log10_speakers"]
+        row = {"test set": r["test_set"], "speakers": r["speakers"], "utterances": r["utterances"]}
+        row |= {"LSD, log10 (95 % over speakers)": f"{r['lsd_log10']:.2f} ({low:.2f} to {high:.2f})"}
+        row |= {"Kaiser fast": f"{r['lsd_log10_kaiser_fast']:.2f}"}
+        tested.append(row | {"SNR, dB": f"{r['snr_db']:.1f}", "Kaiser fast, dB": f"{r['snr_db_kaiser_fast']:.1f}"})
+    validation = card["validation"]
     losses = [
-        {"validation loss": name, "network": f"{card['validation']['network'][name]:.4g}",
-         "Kaiser fast": f"{card['validation']['kaiser_fast'][name]:.4g}"} for name in LOSS_NAMES
-    ]  # fmt: skip
-    on = card["device"].get("gpu") or card["device"]["cpu"]
-    return "\n\n".join([
+        {"loss": name, "network": f"{validation['network'][name]:.4g}", "Kaiser fast": f"{validation['kaiser_fast'][name]:.4g}"}
+        for name in LOSS_NAMES
+    ]
+    lines = [
         f"# The network `{card['name']}`",
-        f"The coursework's 1-D U-Net, {card['parameters']:,} parameters. {card['use']}",
+        f"The coursework's 1-D U-Net, {card['parameters']:,} parameters.",
+        card["use"],
         "## Training",
-        f"Profile `{card['profile']}`, seed {config['seed']}: {card['steps']:,} steps of {config['batch_size']} crops of {config['crop_seconds']:g} s "
-        f"({card['hours_heard']:.1f} hours of crops) in {card['hours']:.1f} hours on {on}. Adam, learning rate {config['learning_rate']:g}, weight decay "
-        f"{config['weight_decay']:g}, weight of the MSE {config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}. The weights are those of the lowest "
-        f"validation loss, step {card['best_step']:,}. Code: commit `{card['commit']}`.",
-        pd.DataFrame(corpora).to_markdown(index=False, disable_numparse=True),
-        "Validation, on speakers that it was not trained on:",
-        pd.DataFrame(losses).to_markdown(index=False, disable_numparse=True),
+        f"Profile `{card['profile']}`, seed {config['seed']}: {card['steps']:,} steps of {config['batch_size']} crops of "
+        f"{config['crop_seconds']:g} s ({card['hours_heard']:.1f} hours of crops) in {card['hours']:.1f} hours on "
+        f"{card['device'].get('gpu') or card['device']['cpu']}.",
+        f"Adam, learning rate {config['learning_rate']:g}, weight decay {config['weight_decay']:g}, weight of the MSE "
+        f"{config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}. The weights are those of the lowest validation loss, at "
+        f"step {card['best_step']:,}. Code: commit `{card['commit']}`.",
+        table(corpora),
+        "Validation losses, on speakers that it was not trained on:",
+        table(losses),
         "## Test",
-        "On speakers that served neither for training nor for validation; what each measure means stands in chapter 10.",
-        pd.DataFrame(tested).to_markdown(index=False, disable_numparse=True),
+        "On speakers that served neither for training nor for validation. Chapter 10 explains the measures.",
+        table(tested),
         "## File",
-        f"`{card['name']}.safetensors`, {card['bytes'] / 1e6:.1f} MB, SHA-256 `{card['sha256']}`. The convolutions are in half precision, the batch norms in single "
-        f"precision. On {half['utterances']} test utterances, half precision changes the LSD of an utterance by at most "
-        f"{half['largest_difference_lsd_log10']:.1g} and its SNR by at most {half['largest_difference_snr_db']:.1g} dB.",
+        f"`{card['name']}.safetensors`, {card['bytes'] / 1e6:.1f} MB, SHA-256 `{card['sha256']}`.",
+        "The convolutions are in half precision, the batch norms in single precision. On "
+        f"{half['utterances']} test utterances this changes LSD by at most {half['largest_difference_lsd_log10']:.1g} and SNR by at most "
+        f"{half['largest_difference_snr_db']:.1g} dB.",
         "## Limits",
         "\n".join(f"- {line}" for line in card["limits"]),
         "## Licence",
         card["terms"],
-    ]) + "\n"  # fmt: skip
+    ]
+    return "\n\n".join(lines) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
