@@ -301,6 +301,20 @@ def test_when_to_stop_is_judged_by_the_long_training(tmp_path, loss, wanted, wor
     assert (judged.verdict, judged.ours) == (wanted, words)
 
 
+def test_recordings_of_an_origin_that_was_trained_on_do_not_count_as_other(folder):
+    """The trained U-Net may have heard other speakers of a test set."""
+    findings = Findings("11_test")
+    findings.add(Finding.has_unseen_corpora, 1)
+    findings.frame().to_csv(folder / evidence.FINDINGS, index=False)
+    rows = [("own", 0, 3.0), ("trained-on", 1, 2.0), ("other", 0, -1.0), ("another", 0, -2.0)]
+    frame = pd.DataFrame(rows, columns=["corpus", "heard", "high"]).assign(measure="lsd", system="unet", against="kaiser_best")
+    frame.to_csv(folder / results.FAIR, index=False)
+    judged = results.other_corpora(Evidence(folder))
+    assert (judged.verdict, judged.ours) == (REPRODUCED, "other: at most -1.00, another: at most -2.00")
+    frame.assign(high=[3.0, -2.0, 1.0, -2.0]).to_csv(folder / results.FAIR, index=False)
+    assert verdict(results.other_corpora, folder) == NOT_REPRODUCED
+
+
 def test_the_table_tells_where_it_is_shown(folder):
     table = judging.verdicts(
         [

@@ -183,11 +183,12 @@ def fast_is_the_worst(e: Evidence) -> Judgement:
 def other_corpora(e: Evidence) -> Judgement:
     if not e.has(Finding.has_unseen_corpora):
         return Judgement("not measured", NOT_TESTABLE, "needs further recordings", shown=Finding.has_unseen_corpora)
-    names = [c for c in dict.fromkeys(e.frame(FAIR).corpus) if c != own_corpus(e)]
+    rows = e.frame(FAIR)
+    names = [c for c in dict.fromkeys(rows[rows.heard == 0].corpus) if c != own_corpus(e)]
     highs = {c: e.number(FAIR, "high", measure="lsd", system="unet", against="kaiser_best", corpus=c) for c in names}
     words = ", ".join(f"{c}: at most {h:+.2f}" for c, h in highs.items())
     verdict = when(all(h < 0 for h in highs.values()), NOT_REPRODUCED)
-    return Judgement(words, verdict, "upper end of the interval of the paired LSD", shown=FAIR)
+    return Judgement(words, verdict, "not trained on; upper end of the interval of the paired LSD", shown=FAIR)
 
 
 @claim("perception", "2.5", "the result is perceptually better", "statement", headline=True)
