@@ -106,7 +106,11 @@ def make(profile: str, name: str) -> Path:
         "device": manifest["device"], "record": manifest["finished"],
         "steps": int(log.step.iloc[-1]), "best_step": int(best.step), "hours": log.seconds.iloc[-1] / 3600,
         "hours_heard": log.step.iloc[-1] * config.batch_size * config.crop_seconds / 3600,
-        "corpora": [{k: p[k] for k in ("corpus", "title", "licence", "source", "lossy", "content_sha256", "hours")} for p in parts],
+        "corpora": [
+            {k: p[k] for k in ("corpus", "title", "licence", "source", "lossy", "content_sha256", "hours")}
+            | {"speakers": {s: len(who) for s, who in dataset.summary(p["corpus"])["speakers"].items()}}
+            for p in parts
+        ],
         "validation": {"network": {k: best[k] for k in LOSS_NAMES}, "kaiser_fast": {k: kaiser[k] for k in LOSS_NAMES}},
         "test_sets": measures(record),
         "use": USE, "limits": LIMITS, "terms": TERMS.format(strictest=strictest([p["licence"] for p in parts])),
