@@ -270,7 +270,7 @@ def long_log(folder, loss, convergence):
     """Evidence with the log of a long training; validations 250 steps apart, and the one at step 0 before them."""
     frame = pd.DataFrame({"loss": [9.0, *loss], "spectral_convergence": [0.001, *convergence]})
     frame.insert(0, "step", 250 * np.arange(len(frame)))
-    frame.to_csv(folder / "data-long-training-log.csv", index=False)
+    frame.to_csv(folder / results.LONG_LOG, index=False)
     return Evidence(folder)
 
 

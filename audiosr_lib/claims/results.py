@@ -14,7 +14,7 @@ from audiosr_lib.claims.printed import NAMES, PRINTED_LSD, PRINTED_SNR, PRINTED_
 CLAIMS = judging.ClaimList()
 add, claim = CLAIMS.add, CLAIMS.claim
 FAIR = "data-fair-paired.csv"  # paired comparisons of notebook 11: the corpus of the run first, then other corpora
-LONG_LOG = "data-long-training-log.csv"  # validations of the training that made the trained U-Net
+LONG_LOG = "data-long-run.csv"  # validations of the training that made the trained U-Net
 
 # --- 2.4 and 2.5: network and training -----------------------------------------------------------
 

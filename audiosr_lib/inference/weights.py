@@ -12,14 +12,19 @@ from audiosr_lib.base.errors import NotPrepared
 DEFAULT = "unet"
 
 
+def file(name: str) -> Path:
+    """Return the file of a published network."""
+    return paths.weights() / f"{name}.safetensors"
+
+
 def published() -> dict[str, Path]:
     """Return the file of each published network by its name, such as "unet"."""
-    return {card.stem: card.with_suffix(".safetensors") for card in sorted(paths.weights().glob("*.json"))}
+    return {card.stem: file(card.stem) for card in sorted(paths.weights().glob("*.json"))}
 
 
 def known() -> dict[str, Path]:
     """Return the file of each network by its name: the published ones, then the one that each profile trained last on this machine."""
-    return published() | {profile: file for profile in profiles.PROFILES if (file := checkpoints.network(profile))}
+    return published() | {profile: best for profile in profiles.PROFILES if (best := checkpoints.network(profile))}
 
 
 def find(network: str) -> Path:
@@ -27,8 +32,8 @@ def find(network: str) -> Path:
     names = known()
     if network in names:
         return names[network]
-    if (file := Path(network).expanduser()).is_file():
-        return file
+    if (own := Path(network).expanduser()).is_file():
+        return own
     there = f"The networks here are {', '.join(names)}." if names else "No network is trained on this machine: run ./run_all.sh first."
     raise NotPrepared(f"There is no network {network!r}. {there}")
 

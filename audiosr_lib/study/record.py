@@ -97,8 +97,8 @@ class Run:
         """
         from audiosr_lib.inference import weights
 
-        own, published = self.training_directory / "best.pt", weights.published().get(weights.DEFAULT)
-        return {PILOT: own, "unet": published} if self.profile.pilot and published else {"unet": own}
+        own = self.training_directory / "best.pt"
+        return {PILOT: own, "unet": weights.file(weights.DEFAULT)} if self.profile.pilot else {"unet": own}
 
     def parameters(self) -> dict:
         """Return the parameters that must be equal in every notebook of a run."""
