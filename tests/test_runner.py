@@ -29,7 +29,7 @@ def copy(tmp_path):
     for name in ("run_all.sh", "requirements.txt", "pyproject.toml"):
         shutil.copy(paths.REPOSITORY / name, project)
     for name in ("audiosr_lib", "notebooks", "data"):
-        shutil.copytree(paths.REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
+        shutil.copytree(paths.REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("raw", "prepared", "weights", "__pycache__"))
     file = project / "audiosr_lib" / "study" / "runner.py"
     file.write_text(file.read_text().replace("Run the audio super-resolution study", "The copy"))
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "AUDIOSR_HOME")}
