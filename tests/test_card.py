@@ -22,7 +22,7 @@ def small_record(folder, corpus):
     files.write_json(
         folder / "manifest.json",
         {
-            "corpus": {k: about[k] for k in ("corpus", "title", "licence", "source", "lossy", "content_sha256")} | {"hours": {"train": 0.25}},
+            "corpus": {k: v for k, v in about.items() if isinstance(v, str)} | {"hours": {"train": 0.25}},
             "seed": 3, "parameters": {"device": "cpu"}, "device": {"cpu": "A processor"}, "finished": "2030-01-02T03:04:05Z",
         },
     )  # fmt: skip
@@ -82,6 +82,7 @@ def test_the_history_is_that_of_the_training(trained):
     validation = pd.DataFrame(log.read_log(trained.directory / "validation.csv"))
     assert list(history.step) == [0, 2, 4] and list(history.loss) == pytest.approx(list(validation.loss), rel=1e-5)
     steps = pd.DataFrame(log.read_log(trained.directory / "train.csv"))
+    assert list(history.seconds) == pytest.approx([0, 2 * steps.seconds.diff().median(), 4 * steps.seconds.diff().median()], rel=1e-5)
     means = [steps.loss[:2].mean(), steps.loss[2:].mean()]
     assert history.train_loss.isna()[0] and list(history.train_loss[1:]) == pytest.approx(means, rel=1e-5)
     assert list(by_time.step) == [0, 2, 4] and list(by_time.lsd_log10) == pytest.approx([1, 1 / 3, 1 / 5], rel=1e-5)

@@ -48,8 +48,8 @@ def history(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns
     -------
-    log : one row for each validation: step, seconds of training, the four validation losses, and as train_... the mean of the
-        training losses since the validation before.
+    log : one row for each validation: step, seconds of training at its median pace, the four validation losses, and as train_... the
+        mean of the training losses since the validation before.
     by_time : one row for each test set and each kept checkpoint: test_set, step, seconds, and measures.
     """
     return tuple(pd.read_csv(paths.weights() / f"{name}-{what}.csv") for what in ("log", "by-time"))

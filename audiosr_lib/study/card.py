@@ -42,8 +42,12 @@ TERMS = (
 
 
 def log_of(directory: Path) -> pd.DataFrame:
-    """Return the validations of a training, and the mean training losses since the validation before, as `weights.history` describes."""
+    """Return the validations of a training, and the mean training losses since the validation before, as `weights.history` describes.
+
+    The seconds are those that the steps take at the training's median pace, because other work on the machine slows single steps.
+    """
     train, validation = (pd.DataFrame(read_log(directory / f"{name}.csv")) for name in ("train", "validation"))
+    validation["seconds"] = validation.step * train.seconds.diff().median()
     since = np.searchsorted(validation.step, train.step)  # the validation that follows each step
     means = train.groupby(since)[list(LOSS_NAMES)].mean().add_prefix("train_")
     return validation.reset_index(drop=True).join(means).astype({"step": int})
@@ -105,6 +109,7 @@ def make(profile: str, name: str) -> Path:
         "name": name, "parameters": count_parameters(UNet()), "profile": profile, "config": saved["config"], "commit": saved["commit"],
         "device": manifest["device"], "record": manifest["finished"],
         "steps": int(log.step.iloc[-1]), "best_step": int(best.step), "hours": log.seconds.iloc[-1] / 3600,
+        "hours_with_other_work": read_log(directory / "train.csv")[-1]["seconds"] / 3600,
         "hours_heard": log.step.iloc[-1] * config.batch_size * config.crop_seconds / 3600,
         "corpora": [
             {k: p[k] for k in ("corpus", "title", "licence", "source", "lossy", "content_sha256", "hours")}
@@ -159,7 +164,8 @@ def markdown(card: dict) -> str:
         "## Training",
         f"Profile `{card['profile']}`, seed {config['seed']}: {card['steps']:,} steps of {config['batch_size']} crops of "
         f"{config['crop_seconds']:g} s ({card['hours_heard']:.1f} hours of crops) in {card['hours']:.1f} hours on "
-        f"{card['device'].get('gpu') or card['device']['cpu']}.",
+        f"{card['device'].get('gpu') or card['device']['cpu']}, at the median pace of {3600 * card['hours'] / card['steps']:.2f} s a step "
+        f"({card['hours_with_other_work']:.1f} hours with the other work on that machine).",
         f"Adam, learning rate {config['learning_rate']:g}, weight decay {config['weight_decay']:g}, weight of the MSE "
         f"{config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}. The weights are those of the lowest validation loss, at "
         f"step {card['best_step']:,}. Code: commit `{card['commit']}`.",
