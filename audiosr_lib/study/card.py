@@ -72,6 +72,8 @@ def measures(record: Path) -> list[dict]:
     table, levels = pd.read_csv(record / "table-2-sets.csv"), pd.read_csv(record / "table-artefacts.csv")
     rows = []
     for name, part in table.groupby("test_set", sort=False):
+        if "+" in name:  # several sets together; each has a row of its own
+            continue
         row = {"test_set": name, "speakers": int(part.speakers.iloc[0]), "utterances": int(part.utterances.iloc[0])}
         by_measure = part.set_index(["measure", "system"])
         for measure in ("lsd_log10", "snr_db"):
