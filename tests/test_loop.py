@@ -393,6 +393,22 @@ def test_exported_weights_are_the_network_in_half_precision(config, tmp_path, sp
     assert about["validation"]["best_step"] == result.best_step
 
 
+def test_snapshots_are_the_weights_of_powers_of_two(config, tmp_path):
+    """Also after an interruption; the last of them is the network as it then was."""
+    config = dataclasses.replace(config, steps=5, validate_every=1, snapshots=True)
+    assert dataclasses.replace(config, snapshots=False).decides() == config.decides()
+    loop.train(config, tmp_path / "run", stop_after=3)
+    result = loop.train(config, tmp_path / "run")
+    found = sorted((tmp_path / "run" / "snapshots").iterdir())
+    assert [f.name for f in found] == [f"step-{k:06d}.safetensors" for k in (1, 2, 4)]
+    loop.train(dataclasses.replace(config, steps=4), tmp_path / "shorter")
+    last = checkpoints.read(tmp_path / "shorter" / "last.pt")["model"]
+    kept = checkpoints.read_weights(found[-1])
+    assert all(torch.equal(kept[k], w.half().float() if w.ndim > 1 else w) for k, w in last.items())
+    loop.train(dataclasses.replace(config, snapshots=False), tmp_path / "none")
+    assert not (tmp_path / "none" / "snapshots").exists() and result.finished
+
+
 def test_missing_network_names_the_notebook(tmp_path):
     with pytest.raises(NotPrepared, match="08_unet_training"):
         systems.load_model(tmp_path / "best.pt")

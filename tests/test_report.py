@@ -340,7 +340,8 @@ def test_a_missing_or_broken_record_is_told_in_one_line(folder, monkeypatch, cap
     for damage in ("{", "[]", "{}"):
         (folder / "manifest.json").write_text(damage)
         assert report.main(["small"]) == 1
-        assert capsys.readouterr().err == "\nmanifest.json of figures/small is damaged: choose a record of smoke, quick, coursework\n"
+        said = capsys.readouterr().err
+        assert said == "\nmanifest.json of figures/small is damaged: choose a record of smoke, quick, overnight, coursework\n"
     with pytest.raises(SystemExit) as end:
         report.main(["--help"])
     assert end.value.code == 0 and "usage: " in capsys.readouterr().out

@@ -43,7 +43,7 @@ def copy(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--profile", "big"], "'smoke', 'quick', 'coursework'"),
+        (["--profile", "big"], "'smoke', 'quick', 'overnight', 'coursework'"),
         (["--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--corpus", "no-such-folder"], "neither an existing folder nor one of ravdess, alnum, tuxpaint, vctk"),
         (
@@ -85,7 +85,7 @@ def test_the_script_refuses_before_it_installs_anything(copy, tmp_path):
     """In a copy without an environment, a wrong option ends at once and leaves no .venv."""
     done = copy("bash", "project/run_all.sh", "--profile", "big")
     assert done.returncode == 2
-    assert "'smoke', 'quick', 'coursework'" in done.stderr
+    assert "'smoke', 'quick', 'overnight', 'coursework'" in done.stderr
     assert not (tmp_path / "project" / ".venv").exists()
 
 

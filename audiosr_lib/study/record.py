@@ -49,7 +49,7 @@ class Run:
         Parameters
         ----------
         notebook : name of the notebook without .ipynb.
-        profile : "smoke", "quick" or "coursework".
+        profile : "smoke", "quick", "overnight" or "coursework".
         corpus : name in the registry, path of a folder, or "" for the profile's corpus.
         seed : seed of all random numbers, 0 .. 2^32 - 1.
         device : "auto", "cpu" or "cuda".

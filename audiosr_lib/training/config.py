@@ -46,7 +46,7 @@ class TrainingConfig:
 
     @classmethod
     def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu") -> TrainingConfig:
-        """Return the config of a profile and a prepared corpus: every switch that the profile allows on "cuda", bfloat16 at most on "cpu"."""
+        """Return the config of a profile and a prepared corpus, with the switches for speed that profile and device allow."""
         values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
