@@ -405,6 +405,8 @@ def test_snapshots_are_the_weights_of_powers_of_two(config, tmp_path):
     last = checkpoints.read(tmp_path / "shorter" / "last.pt")["model"]
     kept = checkpoints.read_weights(found[-1])
     assert all(torch.equal(kept[k], w.half().float() if w.ndim > 1 else w) for k, w in last.items())
+    loop.train(dataclasses.replace(config, validate_every=2), tmp_path / "uneven")  # validates at 2, 4 and, because it ends there, at 5
+    assert [f.stem for f in sorted((tmp_path / "uneven" / "snapshots").iterdir())] == ["step-000002", "step-000004"]
     loop.train(dataclasses.replace(config, snapshots=False), tmp_path / "none")
     assert not (tmp_path / "none" / "snapshots").exists() and result.finished
 

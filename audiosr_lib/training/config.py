@@ -46,15 +46,13 @@ class TrainingConfig:
 
     @classmethod
     def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu") -> TrainingConfig:
-        """Return the config of a profile and a prepared corpus, with the switches for speed that profile and device allow."""
+        """Return the config of a profile and a prepared corpus: the plain loop on "cpu", every switch that the profile allows on "cuda"."""
         values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
             half = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
             values |= {"data_on_device": True, "autocast": half, "fused": True, "log_every": min(25, profile.validate_every)}
             values["compiled"] = "inductor" if profile.compile_network else ""  # compilation takes a minute
-        elif profile.half and torch.cpu.get_capabilities().get("avx512_bf16"):
-            values |= {"autocast": "bfloat16", "fused": True}
         return cls(**values)
 
     @property

@@ -262,8 +262,8 @@ class Trainer:
         """Measure, save the weights if they are the best so far, and check whether patience has run out."""
         state, config = self.state, self.config
         self.keep_if_best(self.measure())
-        periods = state["step"] // config.validate_every
-        if config.snapshots and self.leads and periods.bit_count() == 1:  # a power of two
+        periods, rest = divmod(state["step"], config.validate_every)
+        if config.snapshots and self.leads and rest == 0 and periods.bit_count() == 1:  # a power of two
             checkpoints.write_weights(self.directory / "snapshots" / f"step-{state['step']:06d}.safetensors", self.model.state_dict())
         state["best_step"] = int(distributed.broadcast_from_rank0(state["best_step"], self.device))
         waited = (state["step"] - state["best_step"]) // config.validate_every
