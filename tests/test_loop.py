@@ -129,7 +129,7 @@ def test_finished_run_is_not_run_again(config, tmp_path, monkeypatch):
 
 def test_what_decides_a_training_names_its_folder(config):
     folder = checkpoint.directory_of(config, "smoke")
-    assert folder == checkpoint.directory_of(dataclasses.replace(config, autocast="bfloat16", log_every=9), "smoke")
+    assert folder == checkpoint.directory_of(dataclasses.replace(config, fused=True, log_every=9), "smoke")
     others = [dataclasses.replace(config, **{name: value}) for name, value in (("seed", 4), ("steps", 6), ("corpus_sha256", "0"))]
     assert len({folder, *(checkpoint.directory_of(other, "smoke") for other in others)}) == 4
 
@@ -403,6 +403,8 @@ def test_snapshots_are_the_weights_of_powers_of_two(config, tmp_path):
     last = checkpoints.read(tmp_path / "shorter" / "last.pt")["model"]
     kept = checkpoints.read_weights(found[-1])
     assert all(torch.equal(kept[k], w.half().float() if w.ndim > 1 else w) for k, w in last.items())
+    loop.train(dataclasses.replace(config, validate_every=2), tmp_path / "uneven")  # validates at 2, 4 and, because it ends there, at 5
+    assert [f.stem for f in sorted((tmp_path / "uneven" / "snapshots").iterdir())] == ["step-000002", "step-000004"]
     loop.train(dataclasses.replace(config, snapshots=False), tmp_path / "none")
     assert not (tmp_path / "none" / "snapshots").exists() and result.finished
 

@@ -32,8 +32,6 @@ class Profile:
     # for lossy recordings; not part of the coursework
     masked: bool = False  # the spectral losses ignore what is above the edge of a target
     floor_db: float | None = None  # noise floor of training pairs, RMS in dB re full scale
-    # speed and storage
-    half: bool = False  # on a CPU with instructions for bfloat16, the network trains in it
     snapshots: bool = False  # keep the weights of the steps validate_every * 1, 2, 4, 8, ...
     # the run
     pilot: bool = False  # its own training is short, so the published network is tested, too, and judged
@@ -69,7 +67,7 @@ PROFILES = {
             name="quick", corpus="tuxpaint",
             steps=375, batch_size=2, crop_seconds=0.5,
             validate_every=25, validation_crops=16, checkpoint_every=25, patience=None,
-            half=True, pilot=True, test_utterances=20, timing_seconds=8.0, timing_repeats=3,
+            pilot=True, test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"),
         ),
@@ -77,7 +75,7 @@ PROFILES = {
             name="overnight", corpus="ravdess+alnum+czech-ph+tuxpaint",
             steps=20_000, batch_size=2, crop_seconds=1.0,
             validate_every=250, validation_crops=64, checkpoint_every=250, patience=None,
-            masked=True, floor_db=-80.0, half=True, snapshots=True, first="07",
+            masked=True, floor_db=-80.0, snapshots=True, first="07",
             test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import torch
-
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import dataset
 
 VERSION = 2  # raise it when a change makes the same config learn something else
-SWITCHES = ("data_on_device", "autocast", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
+SWITCHES = ("data_on_device", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,6 @@ class TrainingConfig:
     version: int = VERSION
     # Speed. With all switches off this is the plain loop of notebook 08.
     data_on_device: bool = False  # keep the corpus in GPU memory if it fits
-    autocast: str = ""  # floating type of the network, "bfloat16"; the losses stay in float32
     fused: bool = False  # Adam as one kernel
     compiled: str = ""  # backend of torch.compile, "inductor"
     log_every: int = 1  # steps between readings of the losses; a reading waits for the device
@@ -46,15 +43,12 @@ class TrainingConfig:
 
     @classmethod
     def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu") -> TrainingConfig:
-        """Return the config of a profile and a prepared corpus, with the switches for speed that profile and device allow."""
+        """Return the config of a profile and a prepared corpus: the plain loop on "cpu", every switch that the profile allows on "cuda"."""
         values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
-            half = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
-            values |= {"data_on_device": True, "autocast": half, "fused": True, "log_every": min(25, profile.validate_every)}
+            values |= {"data_on_device": True, "fused": True, "log_every": min(25, profile.validate_every)}
             values["compiled"] = "inductor" if profile.compile_network else ""  # compilation takes a minute
-        elif profile.half and torch.cpu.get_capabilities().get("avx512_bf16"):
-            values |= {"autocast": "bfloat16", "fused": True}
         return cls(**values)
 
     @property
