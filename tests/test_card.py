@@ -44,7 +44,7 @@ def small_record(folder, corpus):
 @pytest.fixture
 def trained(prepared, monkeypatch, tmp_path):
     """A finished training of the profile "overnight", shrunk, its record, and another folder for published weights."""
-    small = dataclasses.replace(profiles.get("overnight"), **SMALL_TRAINING, corpus=prepared.name, half=False)
+    small = dataclasses.replace(profiles.get("overnight"), **SMALL_TRAINING, corpus=prepared.name)
     monkeypatch.setitem(profiles.PROFILES, "overnight", small)
     monkeypatch.setattr(paths, "weights", lambda: tmp_path / "weights")
     config = TrainingConfig.of(small, prepared.name, seed=3)
@@ -54,7 +54,7 @@ def trained(prepared, monkeypatch, tmp_path):
 
 
 def test_the_published_network_and_its_card(trained, prepared):
-    assert card.main([]) == 0
+    assert card.main(["--note", "It was cold."]) == 0
     file = weights.published()["unet"]
     about = weights.card("unet")
     saved = checkpoints.read(trained.best)
@@ -72,6 +72,7 @@ def test_the_published_network_and_its_card(trained, prepared):
     assert 0 < half["largest_difference_lsd_log10"] < 0.01 and half["largest_difference_snr_db"] < 0.01
     systems.load_model(file)
     text = file.with_suffix(".md").read_text(encoding="utf-8")
+    assert "commit `abc`. It was cold." in text
     for words in ("17,850,593 parameters", "4 steps of", "| voices", "1.25 (0.25 to 2.25)", "0.25", about["sha256"], "## Licence"):
         assert words in text, words
 

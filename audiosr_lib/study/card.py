@@ -91,8 +91,14 @@ def strictest(licences: list[str]) -> str:
     return " and ".join(dict.fromkeys(next(filter(None, groups), licences)))
 
 
-def make(profile: str, name: str) -> Path:
+def make(profile: str, name: str, note: str = "") -> Path:
     """Write the weights, the card and the history of the network of the published record of a profile, and return the card.
+
+    Parameters
+    ----------
+    profile : profile of the record.
+    name : name of the network.
+    note : what a reader must know of its training and the files do not say.
 
     Raises StudyError if there is no record, or its training is not on this machine.
     """
@@ -109,6 +115,7 @@ def make(profile: str, name: str) -> Path:
     kaiser = pd.read_csv(record / "data-validation-kaiser.csv").iloc[0].to_dict()
     card = {
         "name": name, "parameters": count_parameters(UNet()), "profile": profile, "config": saved["config"], "commit": saved["commit"],
+        "note": note,
         "device": manifest["device"], "record": manifest["finished"],
         "steps": int(log.step.iloc[-1]), "best_step": int(best.step), "hours": log.seconds.iloc[-1] / 3600,
         "hours_with_other_work": read_log(directory / "train.csv")[-1]["seconds"] / 3600,
@@ -170,7 +177,7 @@ def markdown(card: dict) -> str:
         f"({card['hours_with_other_work']:.1f} hours with the other work on that machine).",
         f"Adam, learning rate {config['learning_rate']:g}, weight decay {config['weight_decay']:g}, weight of the MSE "
         f"{config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}. The weights are those of the lowest validation loss, at "
-        f"step {card['best_step']:,}. Code: commit `{card['commit']}`.",
+        f"step {card['best_step']:,}. Code: commit `{card['commit']}`. {card['note']}".strip(),
         table(corpora),
         "Validation losses, on speakers that it was not trained on:",
         table(losses),
@@ -199,11 +206,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--profile", choices=list(profiles.PROFILES), default="overnight", help="profile of the record (default: overnight)"
     )
     parser.add_argument("--name", default="unet", help="name of the network (default: unet)")
+    parser.add_argument("--note", default="", help="what a reader must know of its training and the files do not say")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
 
     def work() -> int:
-        print(paths.shown(make(options.profile, options.name)))
+        print(paths.shown(make(options.profile, options.name, options.note)))
         return 0
 
     return run_command(work, debug=options.debug)
