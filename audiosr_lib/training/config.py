@@ -9,7 +9,7 @@ from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import dataset
 
-VERSION = 2  # raise it when a change makes the same config learn something else
+VERSION = 3  # raise it when a change makes the same config learn something else
 SWITCHES = ("data_on_device", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
 
 
