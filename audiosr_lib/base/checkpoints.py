@@ -116,7 +116,7 @@ def network(profile: str) -> Path | None:
 
 
 def progress(directory: Path) -> str:
-    """Return how far a training is, such as "step 150 of 375", or "damaged"."""
+    """Return how far a training is, such as "step 60 of 150", or "damaged"."""
     saved = directory / "last.json"
     try:
         steps = files.read_json(directory / "config.json", "config")["config"]["steps"]
