@@ -21,7 +21,6 @@ from audiosr_lib import unet
 from audiosr_lib.base import checkpoints, files, paths, provenance
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import device_for
-from audiosr_lib.base.errors import NotPrepared
 from audiosr_lib.inference import systems
 from audiosr_lib.training import loop
 
@@ -71,10 +70,8 @@ def network_work() -> float:
 
 def used_unet() -> unet.UNet:
     """The network of the quick run if there is one, else an untrained one: speed does not depend on it."""
-    try:
-        return systems.load_model(checkpoints.network("quick"))
-    except NotPrepared:
-        return loop.new_model(0).eval()
+    file = checkpoints.network("quick")
+    return systems.load_model(file) if file else loop.new_model(0).eval()
 
 
 def device_argument() -> str:

@@ -37,7 +37,6 @@ def main() -> None:
     precise, half = Deployed(model), Deployed(model, torch.bfloat16)
     jobs = {
         "training, plain": stepper(0.9 * y, y),
-        "training, bfloat16": stepper(0.9 * y, y, autocast="bfloat16", fused=True),
         "inference, float32": lambda: chunks.enhance_long(precise, x),
         "inference, bfloat16": lambda: chunks.enhance_long(half, x),
     }

@@ -16,19 +16,17 @@ from audiosr_lib.training import loop
 SWITCHES = {
     "plain loop": {},
     "fused Adam": {"fused": True},
-    "bfloat16": {"autocast": "bfloat16"},
-    "bfloat16, fused": {"autocast": "bfloat16", "fused": True},
-    "bfloat16, fused, compiled": {"autocast": "bfloat16", "fused": True, "compiled": True},
+    "fused, compiled": {"fused": True, "compiled": True},
 }
 
 
-def stepper(x, y, autocast="", fused=False, compiled=False):
+def stepper(x, y, fused=False, compiled=False):
     """A function that makes one training step."""
     model = loop.new_model(0).to(x.device).train()
     objective = Objective().to(x.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-5, fused=fused or None)
     stepped = torch.compile(model) if compiled else model
-    return lambda: loop.train_step(stepped, objective, optimizer, x, y, 10.0, autocast)
+    return lambda: loop.train_step(stepped, objective, optimizer, x, y, 10.0)
 
 
 def main() -> None:

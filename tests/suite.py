@@ -60,8 +60,9 @@ def run_suite() -> int:
     notebooks = sorted(str(p) for p in (record / "notebooks").glob("*.ipynb"))
     if notebooks:
         sanitize = str(paths.REPOSITORY / "tests" / "nbval_sanitize.cfg")
-        nbval = [*PYTEST, "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize, *notebooks]
-        parts.append(run_part("notebooks", nbval, environment))
+        nbval = [*PYTEST, "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize]
+        nbval += ["-n", at_once, "--dist", "loadfile", *notebooks]  # a notebook has one kernel
+        parts.append(run_part("notebooks", nbval, environment | {"OMP_NUM_THREADS": "1"}))
     else:
         parts.append(Part("notebooks", 1, "not run: the smoke run has made no record"))
     print()

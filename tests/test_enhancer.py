@@ -24,7 +24,7 @@ from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.base.constants import SR_HIGH, SR_LOW
 from audiosr_lib.base.errors import StudyWarning
 from audiosr_lib.base.sound import SoundError
-from audiosr_lib.inference import chunks, cli
+from audiosr_lib.inference import chunks, cli, weights
 from audiosr_lib.inference.deployed import Deployed
 from audiosr_lib.training import loop
 
@@ -396,23 +396,48 @@ def test_the_addition_is_faded_and_else_as_it_is(tmp_path):
 
 @pytest.fixture
 def command(untrained, monkeypatch, tmp_path):
-    """The command, with an untrained network in place of the last run's."""
-    folder = paths.trainings("quick") / "a-training"
-    checkpoints.write(folder / "best.pt", {"model": untrained.state_dict(), "optimizer": None, "state": {}, "config": {}}, 0)
-    files.write_json(folder / "config.json", {"config": {"steps": 1}})
+    """The command, with an untrained network in place of the published one."""
+    file = tmp_path / "weights" / "unet.safetensors"
+    checkpoints.write_weights(file, untrained.state_dict())
+    files.write_json(file.with_suffix(".json"), {"sha256": files.sha256_of(file)})
+    monkeypatch.setattr(paths, "weights", lambda: file.parent)
     monkeypatch.chdir(tmp_path)
     return lambda *words: cli.main(["--device", "cpu", *map(str, words)])
 
 
-def test_the_command_without_a_network_or_with_a_damaged_one(command, low, capsys):
-    best = checkpoints.network("quick")
-    best.write_bytes(best.read_bytes()[:-100])
-    assert command("low.wav", "high.wav") == 1
+def test_published_weights_that_are_damaged_or_missing_are_refused_by_name(command, low, capsys):
+    file = paths.weights() / "unet.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1  # in a weight: the file can still be read
+    file.write_bytes(data)
+    for problem in ("unet.safetensors is damaged: its checksum is not the one of unet.json", "unet.safetensors is missing"):
+        assert command("low.wav", "high.wav") == 1
+        assert f"{problem}. To restore it: git checkout -- data/weights" in capsys.readouterr().err
+        assert not Path("high.wav").exists()
+        file.unlink(missing_ok=True)
+
+
+def test_a_training_of_ones_own_is_another_network(command, untrained, low, capsys):
+    assert command("low.wav", "high.wav", "--network", "smoke") == 1
+    assert "There is no network 'smoke'. The networks here are unet." in capsys.readouterr().err
+    folder = paths.trainings("smoke") / "a-training"
+    checkpoints.write(folder / "best.pt", {"model": untrained.state_dict(), "optimizer": None, "state": {}, "config": {}}, 0)
+    files.write_json(folder / "config.json", {"config": {"steps": 1}})
+    assert weights.known() == {"unet": paths.weights() / "unet.safetensors", "smoke": folder / "best.pt"}
+    assert command("low.wav", "high.wav", "--network", "smoke") == 0 and "by the network smoke" in capsys.readouterr().out
+    assert command("low.wav", "again.wav", "--network", folder / "best.pt") == 0
+    assert Path("high.wav").read_bytes() == Path("again.wav").read_bytes()
+    data = (folder / "best.pt").read_bytes()
+    (folder / "best.pt").write_bytes(data[:-100])
+    assert command("low.wav", "high.wav", "--network", "smoke", "--force") == 1
     said = capsys.readouterr().err
     assert "best.pt is damaged" in said and "Repeat the run that trained this network" in said
-    best.unlink()
+
+
+def test_without_any_network_the_command_says_what_to_run(command, low, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(paths, "weights", lambda: tmp_path / "nothing")
     assert command("low.wav", "high.wav") == 1
-    assert "No network of the profile quick is trained: run ./run_all.sh --profile quick first." in capsys.readouterr().err
+    assert "No network is trained on this machine: run ./run_all.sh first." in capsys.readouterr().err
 
 
 def test_the_command(command, low, capsys):

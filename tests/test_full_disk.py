@@ -17,7 +17,6 @@ import torch
 from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.base.errors import explained
 from audiosr_lib.data import corpora, preparation
-from audiosr_lib.inference import systems
 from audiosr_lib.study import record
 from audiosr_lib.training import loop
 
@@ -86,7 +85,7 @@ STEPS = {
     "table": lambda run, file: run.table(pd.DataFrame({"a": np.random.default_rng(0).random(5000)}), "2", "A table"),
     "data": lambda run, file: run.data(pd.DataFrame({"a": np.random.default_rng(0).random(5000)}), "a", "Data"),
     "clip": lambda run, file: run.clip(SPEECH, 44100, "a", "A clip"),
-    "weights": lambda run, file: systems.export_weights(file, run.staging / "weights" / "unet.safetensors"),
+    "weights": lambda run, file: checkpoints.write_weights(run.staging / "unet.safetensors", checkpoints.read(file)["model"]),
     "checkpoint": lambda run, file: checkpoints.write(run.staging / "last.pt", big_network(), 1),
     "publish": lambda run, file: publish(run),
     "json": lambda run, file: files.write_json(run.staging / "a.json", {"a": "x" * 100_000}),

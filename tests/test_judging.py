@@ -10,7 +10,7 @@ import pytest
 
 from audiosr_lib.base import files
 from audiosr_lib.base.errors import NotPrepared
-from audiosr_lib.claims import CLAIMS, FOR_INFORMATION, Evidence, Finding, Findings, evidence, judging, theory
+from audiosr_lib.claims import CLAIMS, FOR_INFORMATION, Evidence, Finding, Findings, evidence, judging, results, theory
 from audiosr_lib.claims.judging import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
@@ -153,7 +153,7 @@ def read_by_judges(folder) -> set[str]:
 def test_every_finding_is_judged_or_said_to_be_for_information(folder):
     everything = {str(f) for f in Finding}
     assert set(Evidence(folder).frame(evidence.FINDINGS).name) == everything
-    asked_later = {"recorded_rate", "stopped_early"}  # only if the run has VCTK, or patience
+    asked_later = {"recorded_rate"}  # only if the run has VCTK
     assert read_by_judges(folder) | asked_later == everything - {str(f) for f in FOR_INFORMATION}
 
 
@@ -250,6 +250,69 @@ def test_curves_that_turn_up():
     assert judging.turns_up(np.array([3.0, 2.0, 1.0, 1.2, 1.3, 1.4]))
     assert not judging.turns_up(np.array([3.0, 2.0, 1.0, 1.0, 1.01]))
     assert not judging.turns_up(np.array([3.0, 2.0, 1.5, 1.2, 1.0, 1.1]))  # one bump at the end: the smoothed curve still falls
+
+
+def test_the_lowest_loss_has_passed():
+    assert judging.past_best(np.array([3.0, 2.0, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]))
+    assert judging.past_best(np.r_[3.0, 1.0, np.full(2, 1.1)]) and not judging.past_best(np.array([3.0, 2.0, 1.5, 1.2, 1.1, 1.0]))
+    assert not judging.past_best(np.r_[np.linspace(3, 1, 9), 1.1])  # a tenth
+    many = np.linspace(3, 1, 180)
+    assert judging.past_best(np.r_[many, np.full(20, 1.1)]) and not judging.past_best(np.r_[many, np.full(19, 1.1)])
+
+
+def test_curves_that_level_off():
+    assert judging.levelled_off(np.r_[np.linspace(3, 1, 8), 0.99, 0.985])
+    assert not judging.levelled_off(np.r_[np.linspace(3, 1, 8), 0.99, 0.97])
+    assert not judging.levelled_off(np.array([1.0, 1.0, 1.0, 1.0]))  # too few
+
+
+def long_log(folder, loss, convergence):
+    """Evidence with the log of a long training; validations 250 steps apart, and the one at step 0 before them."""
+    frame = pd.DataFrame({"loss": [9.0, *loss], "spectral_convergence": [0.001, *convergence]})
+    frame.insert(0, "step", 250 * np.arange(len(frame)))
+    frame.to_csv(folder / results.LONG_LOG, index=False)
+    return Evidence(folder)
+
+
+FALLING, RISING_AT_THE_END = np.geomspace(2.0, 1.0, 20), np.r_[np.geomspace(2.0, 1.0, 10), np.geomspace(1.0, 1.3, 10)]
+FLAT_AT_THE_END = np.r_[np.geomspace(2.0, 1.0, 10), np.full(10, 1.005)]
+
+
+@pytest.mark.parametrize(("loss", "convergence", "wanted", "words"), [
+    (FALLING, RISING_AT_THE_END, REPRODUCED, "by 2 %"),
+    (RISING_AT_THE_END, FALLING, NOT_REPRODUCED, "lowest at step 2,500: trained past it"),
+    (RISING_AT_THE_END, FLAT_AT_THE_END, NOT_REPRODUCED, "lowest at step 2,500: trained past it"),
+    (FALLING, FLAT_AT_THE_END, NOT_TESTABLE, "lowest at step 5,000: not trained past it"),
+])  # fmt: skip
+def test_spectral_convergence_is_judged_by_the_long_training(tmp_path, loss, convergence, wanted, words):
+    judged = results.curves_turn_up(long_log(tmp_path, loss, convergence))
+    assert judged.verdict == wanted and words in judged.convention
+    assert judged.ours.startswith(f"lowest {min(convergence):.4f} at step ") and judged.ours.endswith(" at step 5,000")
+
+
+@pytest.mark.parametrize(("loss", "wanted", "words"), [
+    (RISING_AT_THE_END, REPRODUCED, "lowest total loss 1.000 at step 2,500 of 5,000"),
+    (FLAT_AT_THE_END, REPRODUCED, "lowest total loss 1.000 at step 2,500 of 5,000"),
+    (np.r_[np.geomspace(2.0, 1.0, 15), np.linspace(1.0, 0.99, 5)], NOT_REPRODUCED, "lowest total loss 0.990 at step 5,000 of 5,000"),
+    (FALLING, NOT_TESTABLE, "lowest total loss 1.000 at step 5,000 of 5,000"),
+])  # fmt: skip
+def test_when_to_stop_is_judged_by_the_long_training(tmp_path, loss, wanted, words):
+    judged = results.stops_by_validation(long_log(tmp_path, loss, FALLING))
+    assert (judged.verdict, judged.ours) == (wanted, words)
+
+
+def test_recordings_of_an_origin_that_was_trained_on_do_not_count_as_other(folder):
+    """The trained U-Net may have heard other speakers of a test set."""
+    findings = Findings("11_test")
+    findings.add(Finding.has_unseen_corpora, 1)
+    findings.frame().to_csv(folder / evidence.FINDINGS, index=False)
+    rows = [("own", 0, 3.0), ("trained-on", 1, 2.0), ("other", 0, -1.0), ("another", 0, -2.0)]
+    frame = pd.DataFrame(rows, columns=["corpus", "heard", "high"]).assign(measure="lsd", system="unet", against="kaiser_best")
+    frame.to_csv(folder / results.FAIR, index=False)
+    judged = results.other_corpora(Evidence(folder))
+    assert (judged.verdict, judged.ours) == (REPRODUCED, "other: at most -1.00, another: at most -2.00")
+    frame.assign(high=[3.0, -2.0, 1.0, -2.0]).to_csv(folder / results.FAIR, index=False)
+    assert verdict(results.other_corpora, folder) == NOT_REPRODUCED
 
 
 def test_the_table_tells_where_it_is_shown(folder):

@@ -83,7 +83,7 @@ def small_record(folder):
     values = iter(range(1000))
     pd.DataFrame(
         [{"measure": m, "system": s, "mean": 10 + next(values) / 4, "coursework": np.nan if s == "unet" else 7.25}
-         for m in summary.ROWS for s in (*summary.SYSTEMS, *summary.CONTROLS)]
+         for m in summary.ROWS for s in (*summary.SYSTEMS, summary.PILOT, *summary.CONTROLS)]
     ).to_csv(folder / "table-2.csv", index=False)  # fmt: skip
     pd.DataFrame({"method": list(summary.SYSTEMS), "real_time_ratio": [150.0, 70.5, 9.25], "coursework": [170.0, 22.8, 55.5]}).to_csv(
         folder / "table-3.csv", index=False
@@ -93,7 +93,7 @@ def small_record(folder):
     pd.DataFrame(
         [{"test_set": t, "speakers": n, "measure": m, "system": s, "mean": 2 + next(values) / 8, "low_speakers": low, "high_speakers": 9.5}
          for t, n, low in (("voices (lossy)", 3, 1.5), ("one voice", 1, np.nan)) for m in ("lsd_log10", "snr_db")
-         for s in (*summary.SYSTEMS, *summary.CONTROLS)]
+         for s in (*summary.SYSTEMS, summary.PILOT, *summary.CONTROLS)]
     ).to_csv(folder / "table-2-sets.csv", index=False)  # fmt: skip
     pd.DataFrame(
         {"measure": "lsd_log10", "system": "unet", "against": list(summary.CONTROLS), "verdict": ["better", "worse", "worse"]}
@@ -102,7 +102,9 @@ def small_record(folder):
     table = pd.DataFrame(pairs, columns=["test_set", "against", "mean"]).assign(measure="lsd_log10")
     table.to_csv(folder / "data-set-pairs.csv", index=False)
     pd.DataFrame({"test_set": ["one voice"] * 2, "seed": [0, 4], "lsd_log10": [1.25, 1.75]}).to_csv(folder / "table-seeds.csv", index=False)
-    pd.DataFrame({"step": [0, 3, 7], "loss": [3.0, 1.0, 2.0]}).to_csv(folder / "data-validation-log.csv", index=False)
+    networks = [("unet_pilot", "U-Net, this run", 7, 7, 0.05, "voices"), ("unet", "U-Net, trained", 9000, 8000, 12.34, "a+b")]
+    columns = ["system", "label", "steps", "best_step", "hours_heard", "corpus"]
+    pd.DataFrame(networks, columns=columns).to_csv(folder / "data-networks.csv", index=False)
     rows = [(f"id{i}", s, f"claim {i} {NASTY}", "statement", "ours", v, c) for i, (s, v, c) in enumerate(
         [("1.1", VERDICTS[0], "01_first [4]"), ("1.1", VERDICTS[3], ""), ("Appendix A", VERDICTS[2], "02_second [7]")])]  # fmt: skip
     table = pd.DataFrame(rows, columns=["id", "section", "claim", "coursework", "ours", "verdict", "cell"])
@@ -202,25 +204,39 @@ def test_pages_are_accessible(folder):
 
 def test_front_page_holds_the_records_numbers(folder):
     front = report.build(folder).read_text(encoding="utf-8")
-    for row in summary.glance_rows(folder):
+    for row in summary.glance_table(folder):
         for cell in row:
             assert re.search(rf"<t[dh][^>]*>{re.escape(cell)}</t", front), cell
     assert "10.00 (7.25)" in front and "150.0 (170.0)" in front and "10.50</td>" in front
-    for row in summary.set_rows(folder):
+    for row in summary.sets_table(folder):
         assert all(f">{cell}</t" in front for cell in row)
-    assert "(1.50 to 9.50)" in front and "Over 2 seeds of the training" in front and "one voice 1.25 to 1.75" in front
+    assert "(1.50 to 9.50)" in front and "of this run over 2 seeds of its training" in front and "one voice 1.25 to 1.75" in front
     assert (
-        "By LSD the U-Net beats the best control, shaped noise: 13.50 against 13.75 (log10). Of the 2 test" in front
+        "By LSD the trained U-Net beats the best control, shaped noise: 14.00 against 14.50 (log10). Of the 2 test" in front
         and "Kaiser fast on 2, than shaped noise on 1." in front
     )
     assert ">shaped noise</th>" in front and "The last three columns are controls" in front
-    assert "7 training steps on 7 minutes of crops, the lowest validation loss at step 3, of 7" in front and "judged on 2 of these" in front
+    assert "U-Net, this run: 7 training steps on 0.05 hours of crops of voices, the lowest validation loss at step 7, the last one" in front
+    assert "U-Net, trained: 9,000 training steps on 12 hours of crops of a+b, the lowest validation loss at step 8,000; " in front
+    assert "speaks of the trained U-Net." in front and "judged on 2 of these" in front
     counts = re.findall(r'<th scope="row">([^<]+)</th><td>[^<]*</td><td class="right">(\d+)</td><td class="right">(\d+)</td>', front)
     assert dict((v, (a, b)) for v, a, b in counts)["all"] == ("2", "1")
     assert front.count('class="verdict ') == 3 and "interval 1.235 to 2" in front and "Section 1.1" in front and "Appendix A" in front
     for fact in ("abc123", "3.11.7", "A processor, 2 cores", "f" * 64, "MIT", "https://voices.example/", "3 utterances", "2.0 hours",
                  "2030-01-02 03:04:05 UTC", "1 min 1 s", "1 min 4 s"):  # fmt: skip
         assert fact in front, fact
+
+
+def test_the_only_u_net_of_a_record_needs_no_adjective(folder):
+    for name in ("table-2.csv", "table-2-sets.csv"):
+        table = pd.read_csv(folder / name)
+        table[table.system != summary.PILOT].to_csv(folder / name, index=False)
+    assert summary.systems(folder)["unet"] == "U-Net" and summary.PILOT not in summary.systems(folder)
+    assert [row[3:5] for row in (summary.glance_table(folder)[0], summary.sets_table(folder)[0])] == [
+        ["U-Net", "shaped noise"],
+        ["U-Net", "shaped noise"],
+    ]
+    assert summary.against_controls(folder).startswith("By LSD the U-Net beats")
 
 
 def test_text_of_the_record_is_escaped(folder):
@@ -340,8 +356,10 @@ def test_a_missing_or_broken_record_is_told_in_one_line(folder, monkeypatch, cap
     for damage in ("{", "[]", "{}"):
         (folder / "manifest.json").write_text(damage)
         assert report.main(["small"]) == 1
-        said = capsys.readouterr().err
-        assert said == "\nmanifest.json of figures/small is damaged: choose a record of smoke, quick, overnight, coursework\n"
+        assert (
+            capsys.readouterr().err
+            == "\nmanifest.json of figures/small is damaged: choose a record of smoke, quick, overnight, coursework\n"
+        )
     with pytest.raises(SystemExit) as end:
         report.main(["--help"])
     assert end.value.code == 0 and "usage: " in capsys.readouterr().out
@@ -391,7 +409,7 @@ def test_names_in_tables_are_words(tmp_path):
     (tmp_path / "t.csv").write_text('system,snr_db,slowest_round\n"scipy resample_poly, kaiser_fast",1,2\nunet_bfloat16,3,4\n')
     table = pages.table_of(tmp_path / "t.csv")
     assert table.head == ["system", "SNR (dB)", "slowest round"]
-    assert [row[0] for row in table.rows] == ["scipy resample_poly, Kaiser fast", "U-Net, bfloat16"]
+    assert [row[0] for row in table.rows] == ["scipy resample_poly, Kaiser fast", "U-Net, trained, bfloat16"]
 
 
 @committed
@@ -444,7 +462,7 @@ def test_report_of_the_committed_record(quick):
     links_are_sound(quick)
     pages_are_accessible(quick)
     front = (quick / "index.html").read_text(encoding="utf-8")
-    assert all(f">{cell}</t" in front for row in summary.glance_rows(QUICK) for cell in row)
+    assert all(f">{cell}</t" in front for row in summary.glance_table(QUICK) for cell in row)
     shown = re.findall(r'<figure id="([^"]+)"', front)
     assert shown == [a["id"] for a in manifest["artifacts"] if a["id"].startswith("figure-")] and len(shown) > 20
     assert {f"{f.stem}.html" for f in paths.notebooks()} == {f.name for f in quick.glob("[0-9]*.html")}

@@ -29,7 +29,7 @@ def copy(tmp_path):
     for name in ("run_all.sh", "requirements.txt", "pyproject.toml"):
         shutil.copy(paths.REPOSITORY / name, project)
     for name in ("audiosr_lib", "notebooks", "data"):
-        shutil.copytree(paths.REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("raw", "prepared", "__pycache__"))
+        shutil.copytree(paths.REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("raw", "prepared", "weights", "__pycache__"))
     file = project / "audiosr_lib" / "study" / "runner.py"
     file.write_text(file.read_text().replace("Run the audio super-resolution study", "The copy"))
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "AUDIOSR_HOME")}
@@ -160,6 +160,17 @@ def test_failure_names_notebook_cell_error_and_log_and_from_goes_on(study, tmp_p
     assert record.verify(paths.figures("smoke")) == []
     executed = (paths.figures("smoke") / "notebooks" / "02_one.ipynb").read_text()
     assert "smoke 0" in executed
+
+
+def test_a_profile_can_begin_at_a_later_notebook(study, tmp_path, monkeypatch, capsys):
+    """Its record holds the notebooks from there on, and an earlier one still runs when it is named."""
+    monkeypatch.setitem(profiles.PROFILES, "smoke", dataclasses.replace(profiles.get("smoke"), first="03"))
+    (tmp_path / "flag").touch()
+    assert study() == 0
+    assert list(files.read_json(paths.figures("smoke") / "manifest.json")["notebooks"]) == ["notebooks/03_two.ipynb"]
+    assert record.verify(paths.figures("smoke")) == []
+    assert study("--only", "02") == 0 and study("--from", "02") == 0
+    assert "02_one" in capsys.readouterr().out.rpartition("notebook  ")[2]
 
 
 def test_a_report_that_cannot_be_made_leaves_the_record(study, tmp_path, monkeypatch, capsys):

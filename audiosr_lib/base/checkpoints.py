@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.errors import NotPrepared, StudyError
+from audiosr_lib.base.errors import StudyError
 
 REMEMBERED = 3  # checksums in NAME.json: that of the file, and earlier ones, because two files cannot be replaced at the same moment
 
@@ -71,10 +71,20 @@ def write_weights(file: Path, weights: dict) -> None:
 
 
 def read_weights(file: Path) -> dict:
-    """Return the weights that `write_weights` wrote, in single precision. Raises CheckpointError if the file is damaged."""
+    """Return the weights that `write_weights` wrote, in single precision.
+
+    Raises
+    ------
+    CheckpointError : the file is missing or damaged, or its checksum is not the "sha256" of the .json file of its name, if there is one.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    card = file.with_suffix(".json")
+    if not file.exists():
+        raise CheckpointError(f"{paths.shown(file)} is missing")
+    if card.exists() and files.sha256_of(file) != files.read_json(card, "sha256")["sha256"]:
+        raise CheckpointError(f"{paths.shown(file)} is damaged: its checksum is not the one of {card.name}")
     try:
         weights = load_file(file)
     except SafetensorError as error:
@@ -97,16 +107,16 @@ def trainings(profile: str) -> list[Path]:
     return [mark.parent for mark in sorted(marks, key=lambda m: m.stat().st_mtime, reverse=True)]
 
 
-def network(profile: str) -> Path:
-    """Return the best checkpoint of the training that was used last. Raises NotPrepared if nothing is trained."""
+def network(profile: str) -> Path | None:
+    """Return the best checkpoint of the training that was used last; None if nothing is trained."""
     for folder in trainings(profile):
         if (folder / "best.pt").exists():
             return folder / "best.pt"
-    raise NotPrepared(f"No network of the profile {profile} is trained: run ./run_all.sh --profile {profile} first.")
+    return None
 
 
 def progress(directory: Path) -> str:
-    """Return how far a training is, such as "step 150 of 375", or "damaged"."""
+    """Return how far a training is, such as "step 60 of 150", or "damaged"."""
     saved = directory / "last.json"
     try:
         steps = files.read_json(directory / "config.json", "config")["config"]["steps"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-SYSTEMS = ("kaiser_fast", "kaiser_best", "unet")  # the columns of Tables 2 and 3
+SYSTEMS = ("kaiser_fast", "kaiser_best", "unet")  # the columns of Tables 2 and 3; "unet" is the network that the study judges
+PILOT = "unet_pilot"  # the network that a short run trains itself, beside them
 CONTROLS = ("noise", "folding", "replication")  # simple methods that fill the upper band, beside them
 
 LABELS = {
@@ -12,21 +13,22 @@ LABELS = {
     "low": "input, 22.05 kHz",
     "kaiser_fast": "Kaiser fast",
     "kaiser_best": "Kaiser best",
-    "unet": "U-Net",
+    "unet_pilot": "U-Net, this run",
+    "unet": "U-Net, trained",
     "soxr_vhq": "soxr VHQ",
     "noise": "shaped noise",
     "folding": "spectral folding",
     "replication": "band replication",
 }
 VARIANTS = {
-    "unet_soxr_input": "U-Net, soxr input",
+    "unet_soxr_input": "U-Net, trained, soxr input",
     "kaiser_fast_low_kept": "Kaiser fast, low band kept",
-    "unet_low_kept": "U-Net, low band kept",
+    "unet_low_kept": "U-Net, trained, low band kept",
 }
-COMPARED = {s: LABELS[s] for s in (*SYSTEMS, *CONTROLS)} | VARIANTS  # the columns of the fair Table 2
+COMPARED = {s: LABELS[s] for s in (*SYSTEMS, PILOT, *CONTROLS)} | VARIANTS  # the columns of the fair Table 2
 
 WORDS = {k: v for k, v in LABELS.items() if "_" in k or k == "unet"} | VARIANTS | {
-    "unet_bfloat16": "U-Net, bfloat16", "unet_float16": "U-Net, float16",
+    "unet_bfloat16": "U-Net, trained, bfloat16", "unet_float16": "U-Net, trained, float16",
     "kaiser_fast_2021": "Kaiser fast of 2021", "kaiser_best_2021": "Kaiser best of 2021",
     "times_kaiser_best": "times Kaiser best", "coursework_times_kaiser_best": "coursework: times Kaiser best",
     "real_time_ratio": "real-time ratio", "gmac_per_second": "GMAC for a second of audio", "memory_mb": "memory (MB)",

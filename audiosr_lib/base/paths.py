@@ -26,6 +26,11 @@ def registry_file() -> Path:
     return REPOSITORY / "data" / "corpora.toml"
 
 
+def weights() -> Path:
+    """Return the folder of the trained networks that the repository publishes."""
+    return REPOSITORY / "data" / "weights"
+
+
 def notebooks() -> list[Path]:
     """Return the paths of the notebooks in reading order."""
     return sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))

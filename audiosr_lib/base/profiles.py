@@ -33,6 +33,9 @@ class Profile:
     masked: bool = False  # the spectral losses ignore what is above the edge of a target
     floor_db: float | None = None  # noise floor of training pairs, RMS in dB re full scale
     snapshots: bool = False  # keep the weights of the steps validate_every * 1, 2, 4, 8, ...
+    # the run
+    pilot: bool = False  # its own training is short, so the published network is tested, too, and judged
+    first: str = "00"  # number of its first notebook
     # evaluation
     test_utterances: int | None  # per speaker; None: all
     timing_seconds: float  # length of the audio that each method upsamples
@@ -42,7 +45,6 @@ class Profile:
     audit_utterances: int  # per speaker and corpus
     perceptual_utterances: int  # total, scored by ViSQOL
     compile_network: bool  # also time the compiled network; compiling takes half a minute
-    keep_weights: bool = False  # store the trained network (36 MB) in the record
     unseen: tuple[str, ...] = ()  # further corpora to test on, which are fetched
     if_here: tuple[str, ...] = ()  # and those that are used if their recordings are on this machine
 
@@ -58,22 +60,22 @@ PROFILES = {
             name="smoke", corpus="synthetic",
             steps=6, batch_size=2, crop_seconds=0.25,
             validate_every=2, validation_crops=2, checkpoint_every=6, patience=None,
-            test_utterances=2, timing_seconds=1.0, timing_repeats=2, bootstrap=200,
+            pilot=True, test_utterances=2, timing_seconds=1.0, timing_repeats=2, bootstrap=200,
             audit_utterances=2, perceptual_utterances=1, compile_network=False,
         ),
         Profile(
             name="quick", corpus="tuxpaint",
-            steps=375, batch_size=2, crop_seconds=0.5,
-            validate_every=25, validation_crops=16, checkpoint_every=25, patience=None,
-            test_utterances=20, timing_seconds=8.0, timing_repeats=3,
-            audit_utterances=10, perceptual_utterances=12, compile_network=True,
+            steps=150, batch_size=2, crop_seconds=0.5,
+            validate_every=15, validation_crops=16, checkpoint_every=15, patience=None,
+            pilot=True, test_utterances=15, timing_seconds=5.0, timing_repeats=3,
+            audit_utterances=6, perceptual_utterances=6, compile_network=True,
             unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"),
         ),
         Profile(
             name="overnight", corpus="ravdess+alnum+czech-ph+tuxpaint",
-            steps=20_000, batch_size=2, crop_seconds=1.0,
+            steps=9_000, batch_size=2, crop_seconds=1.0,
             validate_every=250, validation_crops=64, checkpoint_every=250, patience=None,
-            masked=True, floor_db=-80.0, snapshots=True,
+            masked=True, floor_db=-80.0, snapshots=True, first="07",
             test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"),
@@ -83,7 +85,7 @@ PROFILES = {
             steps=200_000, batch_size=16, crop_seconds=2.0,
             validate_every=1000, validation_crops=256, checkpoint_every=500, patience=20,
             test_utterances=None, timing_seconds=60.0, timing_repeats=5,
-            audit_utterances=50, perceptual_utterances=80, compile_network=True, keep_weights=True,
+            audit_utterances=50, perceptual_utterances=80, compile_network=True,
             unseen=("ravdess", "alnum", "tuxpaint", "klettres", "ktuberling"),
         ),
     )

@@ -210,7 +210,9 @@ def paired(measure: str, system: str, against: str, sign: int, *, file: str = PA
         mean, low, high, *speakers = (e.number(file, c, **row) for c in ("mean", "low", "high", "low_speakers", "high_speakers"))
         holds = low > 0 if sign > 0 else high < 0
         decided = "" if low > 0 or high < 0 else ", not decided"
-        words = "paired difference, interval over utterances" + (f", powers clamped at {POWER_CLAMP}" if measure.startswith("lsd") else "")
+        words = f"{'the trained U-Net, ' * (system == 'unet')}paired difference, interval over utterances" + (
+            f", powers clamped at {POWER_CLAMP}" if measure.startswith("lsd") else ""
+        )
         if np.isfinite(speakers).all():
             words += f"; over speakers {speakers[0]:+.2f} to {speakers[1]:+.2f}"
         return Judgement(f"{mean:+.2f}{unit}{decided}", when(holds, NOT_REPRODUCED), words, low, high, file)
@@ -245,6 +247,18 @@ def turns_up(values: np.ndarray, tolerance: float = 0.02) -> bool:
     """Return whether a curve, both raw and smoothed, ends more than the fraction `tolerance` above its minimum. Notebook 09."""
     smooth = pd.Series(values).ewm(alpha=0.5).mean().to_numpy()
     return all(curve[-1] > (1 + tolerance) * curve.min() for curve in (np.asarray(values, float), smooth))
+
+
+def past_best(losses: np.ndarray) -> bool:
+    """Return whether the lowest loss came a fifth of the validations before the last one, or 20, the patience of the profile coursework."""
+    since = len(losses) - 1 - int(np.argmin(losses))
+    return since >= min(len(losses) / 5, 20)
+
+
+def levelled_off(losses: np.ndarray, tolerance: float = 0.02) -> bool:
+    """Return whether the last fifth of at least five losses has no loss lower than all before it by more than the fraction `tolerance`."""
+    late = -(-len(losses) // 5)
+    return len(losses) >= 5 and losses.min() >= (1 - tolerance) * losses[:-late].min()
 
 
 def verdicts(claims: Iterable[Claim], folders: Path | Sequence[Path], changed: dict | None = None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from audiosr_lib.base.labels import LABELS
 from audiosr_lib.claims import judging
 from audiosr_lib.claims.evidence import Evidence
 from audiosr_lib.claims.findings import Finding
@@ -13,6 +14,7 @@ from audiosr_lib.claims.printed import NAMES, PRINTED_LSD, PRINTED_SNR, PRINTED_
 CLAIMS = judging.ClaimList()
 add, claim = CLAIMS.add, CLAIMS.claim
 FAIR = "data-fair-paired.csv"  # paired comparisons of notebook 11: the corpus of the run first, then other corpora
+LONG_LOG = "data-long-run.csv"  # validations of the training that made the trained U-Net
 
 # --- 2.4 and 2.5: network and training -----------------------------------------------------------
 
@@ -32,7 +34,12 @@ add("table-1", "2.5", "Table 1: three resolutions of the STFT loss, those of the
 def mse_is_small(e: Evidence) -> Judgement:
     file = "data-training-log.csv"
     mse, sc, mag = (np.median(e.numbers(file, c)) for c in ("mse_loss", "spectral_convergence", "log_magnitude"))
-    return Judgement(f"median ratio {mse / (sc + mag):.1g}", when(mse < 0.1 * (sc + mag), NOT_REPRODUCED), "without its weight", shown=file)
+    return Judgement(
+        f"median ratio {mse / (sc + mag):.1g}",
+        when(mse < 0.1 * (sc + mag), NOT_REPRODUCED),
+        "without its weight, in the training of this run",
+        shown=file,
+    )
 
 
 NORM = Finding.printed_gradient_norm_at_step
@@ -56,7 +63,9 @@ def gains_in_both_bands(e: Evidence) -> Judgement:
     where = {"system": "unet", "against": "kaiser_best", "sign": -1, "file": FAIR, "corpus": own_corpus(e)}
     high, low = judging.paired("lsd_high", **where)(e), judging.paired("lsd_pass", **where)(e)
     words = f"LSD {high.ours} above 11 kHz, {low.ours} below 9.1 kHz, which the filters pass"
-    return Judgement(words, when(REPRODUCED == high.verdict == low.verdict, NOT_REPRODUCED), "paired differences, log10", shown=FAIR)
+    return Judgement(
+        words, when(REPRODUCED == high.verdict == low.verdict, NOT_REPRODUCED), "the trained U-Net, paired differences, log10", shown=FAIR
+    )
 
 
 # --- 2.6: validation -----------------------------------------------------------------------------
@@ -75,29 +84,36 @@ add("weight-norms", "2.6", "weight norms are removed for validation", "statement
 
 @claim("turns-up", "2.6", "spectral convergence starts to rise towards the end", "statement", headline=True)
 def curves_turn_up(e: Evidence) -> Judgement:
-    """A training that was cut short cannot refute the claim."""
-    file = "data-validation-log.csv"
-    values = e.numbers(file, "spectral_convergence")[1:]  # without step 0, before batch norm has running statistics
-    words = f"last {values[-1]:.4f}, lowest {values.min():.4f}"
+    """A training that has not passed its best point cannot refute the claim."""
+    # without step 0, before batch norm has running statistics
+    steps, loss, values = (e.numbers(LONG_LOG, c)[1:] for c in ("step", "loss", "spectral_convergence"))
+    words = f"lowest {values.min():.4f} at step {steps[values.argmin()]:,.0f}, last {values[-1]:.4f} at step {steps[-1]:,.0f}"
     if judging.turns_up(values):
-        return Judgement(words, REPRODUCED, "raw and smoothed, by 2 %", shown=file)
-    return Judgement(words, NOT_REPRODUCED if e.has(Finding.has_patience) else NOT_TESTABLE, "needs a training to its end", shown=file)
+        return Judgement(words, REPRODUCED, "raw and smoothed, by 2 %", shown=LONG_LOG)
+    best = f"the total loss is lowest at step {steps[loss.argmin()]:,.0f}"
+    if judging.past_best(loss):
+        return Judgement(words, NOT_REPRODUCED, f"{best}: trained past it", shown=LONG_LOG)
+    return Judgement(words, NOT_TESTABLE, f"{best}: not trained past it", shown=LONG_LOG)
 
 
 @claim("high-frequencies", "2.6", "spectral convergence measures the higher frequencies", "statement", headline=True)
 def reads_above_kaiser(e: Evidence) -> Judgement:
     file = "data-loss-bands.csv"
-    share = e.number(file, "of its square, above 11 kHz (%)", estimate="U-Net")
-    convention = "share of its square, U-Net, validation crops"
+    share = e.number(file, "of its square, above 11 kHz (%)", estimate=LABELS["unet"])
+    convention = "share of its square, the trained U-Net, validation crops"
     return Judgement(f"{share:.0f} % from above 11 kHz", when(share > 50, NOT_REPRODUCED), convention, shown=file)
 
 
 @claim("stop", "2.6", "validation says when to stop", "statement")
 def stops_by_validation(e: Evidence) -> Judgement:
-    if not e.has(Finding.has_patience):
-        return Judgement("not trained to the end", NOT_TESTABLE, "needs a profile with patience", shown=Finding.has_patience)
-    stopped = e.finding(Finding.stopped_early)
-    return Judgement("stopped early" if stopped else "ran to its last step", when(stopped > 0, NOT_REPRODUCED), shown=Finding.stopped_early)
+    """Not testable while the loss falls; not reproduced if it has levelled off without a lowest point before the end."""
+    steps, loss = (e.numbers(LONG_LOG, c)[1:] for c in ("step", "loss"))
+    words = f"lowest total loss {loss.min():.3f} at step {steps[loss.argmin()]:,.0f} of {steps[-1]:,.0f}"
+    if judging.past_best(loss):
+        return Judgement(words, REPRODUCED, "a fifth of the validations, or 20, before the last", shown=LONG_LOG)
+    if judging.levelled_off(loss):
+        return Judgement(words, NOT_REPRODUCED, "levelled off: less than 2 % in the last fifth", shown=LONG_LOG)
+    return Judgement(words, NOT_TESTABLE, "still falls at the end: needs a longer training", shown=LONG_LOG)
 
 
 # --- 2.7: results --------------------------------------------------------------------------------
@@ -107,8 +123,9 @@ add("lsd-formula", "2.7", "the formula of LSD", "formula", judging.formula(Findi
 
 for s, name in NAMES.items():  # SNR with the best hypothesis of notebook 11 beside it; LSD also with the clamp of the program
     candidate = judging.snr_hypothesis("log_spectra", s, "candidate, fitted, log-power spectra in its place")
-    snr = judging.printed_number(PRINTED_SNR[s], [judging.table2("snr_db", s, "as defined")], candidate)
-    plain = judging.table2("lsd_ln", s, "natural logarithm, power clamped at 1e-08")
+    whose = "the trained U-Net, " if s == "unet" else ""
+    snr = judging.printed_number(PRINTED_SNR[s], [judging.table2("snr_db", s, f"{whose}as defined")], candidate)
+    plain = judging.table2("lsd_ln", s, f"{whose}natural logarithm, power clamped at 1e-08")
     lsd = judging.printed_number(PRINTED_LSD[s], [plain, judging.lsd_with_clamp(s, PROGRAM_CLAMP)])
     add(f"table-2-snr-{s}", "2.7", f"SNR of {name}", f"{PRINTED_SNR[s]:.3f} dB", snr, headline=True)
     add(f"table-2-lsd-{s}", "2.7", f"LSD of {name}", f"{PRINTED_LSD[s]:g}", lsd, headline=True)
@@ -131,7 +148,7 @@ def lsd_ratio(e: Evidence) -> Judgement:
     by_speaker = e.numbers(file, "lsd_ln", system="unet") / e.numbers(file, "lsd_ln", system="kaiser_fast")
     words = f"{by_speaker.mean():.2f}, speakers {by_speaker.min():.2f} to {by_speaker.max():.2f}"
     verdict = when(by_speaker.min() <= LSD_RATIO <= by_speaker.max(), NOT_REPRODUCED)
-    return Judgement(words, verdict, "free of the base; clamp 1e-08", shown=file)
+    return Judgement(words, verdict, "the trained U-Net; free of the base; clamp 1e-08", shown=file)
 
 
 unet_snr = judging.paired("snr_db", "unet", "kaiser_best", +1, unit=" dB")
@@ -166,11 +183,12 @@ def fast_is_the_worst(e: Evidence) -> Judgement:
 def other_corpora(e: Evidence) -> Judgement:
     if not e.has(Finding.has_unseen_corpora):
         return Judgement("not measured", NOT_TESTABLE, "needs further recordings", shown=Finding.has_unseen_corpora)
-    names = [c for c in dict.fromkeys(e.frame(FAIR).corpus) if c != own_corpus(e)]
+    rows = e.frame(FAIR)
+    names = [c for c in dict.fromkeys(rows[rows.heard == 0].corpus) if c != own_corpus(e)]
     highs = {c: e.number(FAIR, "high", measure="lsd", system="unet", against="kaiser_best", corpus=c) for c in names}
     words = ", ".join(f"{c}: at most {h:+.2f}" for c, h in highs.items())
     verdict = when(all(h < 0 for h in highs.values()), NOT_REPRODUCED)
-    return Judgement(words, verdict, "upper end of the interval of the paired LSD", shown=FAIR)
+    return Judgement(words, verdict, "not trained on; upper end of the interval of the paired LSD", shown=FAIR)
 
 
 @claim("perception", "2.5", "the result is perceptually better", "statement", headline=True)

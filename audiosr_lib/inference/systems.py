@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from audiosr_lib import resampling
-from audiosr_lib.base import checkpoints, files, paths
+from audiosr_lib.base import checkpoints, paths
 from audiosr_lib.base.checkpoints import CheckpointError
 from audiosr_lib.base.errors import NotPrepared
 from audiosr_lib.resampling import SincFilter
@@ -19,14 +19,14 @@ from audiosr_lib.unet import ConvBlock, UNet
 
 
 def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
-    """Return the network of a checkpoint, or of a file that `export_weights` wrote, in evaluation mode.
+    """Return the network of a checkpoint or of a .safetensors file, in evaluation mode.
 
     Raises
     ------
     NotPrepared : the file does not exist.
     CheckpointError : it is damaged, or holds something else.
     """
-    if not checkpoint.exists():
+    if not checkpoint.exists() and checkpoint.parent != paths.weights():
         raise NotPrepared(
             f"There is no trained network at {paths.shown(checkpoint)}: first run notebook 08_unet_training with the same parameters."
         )
@@ -34,9 +34,10 @@ def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
     try:
         checkpoints.load_weights(model, _weights(checkpoint), checkpoint)
     except CheckpointError as error:
-        raise CheckpointError(
-            f"{error}. Repeat the run that trained this network: it replaces a damaged checkpoint, or says how to start again."
-        ) from error
+        remedy = "Repeat the run that trained this network: it replaces a damaged checkpoint, or says how to start again."
+        if checkpoint.parent == paths.weights():
+            remedy = "To restore it: git checkout -- data/weights"
+        raise CheckpointError(f"{error}. {remedy}") from error
     return model.to(device).eval()
 
 
@@ -45,19 +46,8 @@ def _weights(file: Path) -> dict[str, Tensor]:
     return checkpoints.read_weights(file) if file.suffix == ".safetensors" else checkpoints.read(file)["model"]
 
 
-def export_weights(checkpoint: Path, target: Path) -> None:
-    """Write a checkpoint's weights as a .safetensors file, the convolutions in half precision.
-
-    A .json file of the same name holds the config with the corpus' hash, the seed, the commit, and the best step with its loss.
-    """
-    saved = checkpoints.read(checkpoint)
-    checkpoints.write_weights(target, saved["model"])
-    about = {k: saved[k] for k in ("config", "seed", "commit")} | {"validation": {k: saved["state"][k] for k in ("best_step", "best_loss")}}
-    files.write_json(target.with_suffix(".json"), about)
-
-
 @torch.inference_mode()
-def enhance(model: UNet, x: np.ndarray) -> np.ndarray:
+def enhance(model: nn.Module, x: np.ndarray) -> np.ndarray:
     """Return the network's output for one interpolated signal, ``(T,) -> (T,)`` float32, computed on the device of its weights."""
     device = next(model.parameters()).device
     batch = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))[None, None].to(device)
@@ -69,11 +59,22 @@ def super_resolve(model: UNet, x_low: np.ndarray) -> np.ndarray:
     return enhance(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32)))
 
 
-def all_systems(model: UNet, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the low-rate version of a target, ``(T,) at 44.1 kHz -> (T/2,)`` for even T, and each system's estimate from it, ``(T,)``."""
+def all_systems(networks: dict[str, nn.Module], y: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the low-rate version of a target, and the estimates of the interpolators and of some networks from it.
+
+    Parameters
+    ----------
+    networks : U-Nets by name, such as "unet" and "unet_pilot".
+    y : target at 44.1 kHz, ``(T,)`` with even T.
+
+    Returns
+    -------
+    "low", ``(T/2,)`` at 22.05 kHz; then "kaiser_fast", "kaiser_best" and each network's name, ``(T,)``.
+    """
     low = resampling.degrade(np.asarray(y, dtype=np.float32))
     fast = resampling.interpolate(low, "kaiser_fast")
-    return {"low": low, "kaiser_fast": fast, "kaiser_best": resampling.interpolate(low, "kaiser_best"), "unet": enhance(model, fast)}
+    made = {"low": low, "kaiser_fast": fast, "kaiser_best": resampling.interpolate(low, "kaiser_best")}
+    return made | {name: enhance(network, fast) for name, network in networks.items()}
 
 
 def fuse_batch_norm(model: UNet) -> UNet:

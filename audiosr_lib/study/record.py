@@ -19,6 +19,7 @@ from audiosr_lib.base import files, paths, profiles, provenance
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.base.kernel import current_cell
+from audiosr_lib.base.labels import PILOT
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import corpora, dataset
 from audiosr_lib.data.options import SEEDS
@@ -87,6 +88,17 @@ class Run:
     @property
     def _fragment_file(self) -> Path:
         return self.staging / "fragments" / f"{self.notebook}.json"
+
+    def networks(self) -> dict[str, Path]:
+        """Return the files of the networks that this run compares, by system.
+
+        "unet" is the network that the study judges. If the profile's own training is short, that is the published one, and the run's own
+        is "unet_pilot".
+        """
+        from audiosr_lib.inference import weights
+
+        own = self.training_directory / "best.pt"
+        return {PILOT: own, "unet": weights.file(weights.DEFAULT)} if self.profile.pilot else {"unet": own}
 
     def parameters(self) -> dict:
         """Return the parameters that must be equal in every notebook of a run."""
@@ -157,14 +169,6 @@ class Run:
             path.write_bytes(player.flac_bytes(scaled, sr))
         details = {"seconds": round(len(x) / sr, 3), "sample_rate": sr, "gain_db": round(20 * float(np.log10(gain)), 2)}
         self._register(f"clip-{name}", title, [file, note], **details)
-
-    def weights(self, checkpoint: Path) -> None:
-        """Save the trained network in half precision as weights/unet.safetensors, and a description of its training as .json."""
-        from audiosr_lib.inference import systems
-
-        file = self.staging / "weights" / "unet.safetensors"
-        systems.export_weights(checkpoint, file)
-        self._register("weights-unet", "The trained network in half precision", [file, file.with_suffix(".json")])
 
     def folders(self) -> list[Path]:
         """Return the folders that may hold tables of earlier notebooks, the preferred one first.

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from audiosr_lib.base import files, paths
 from audiosr_lib.base.errors import run_command
+from audiosr_lib.base.labels import PILOT
 from audiosr_lib.base.profiles import PROFILES
 from audiosr_lib.claims.judging import POWER_CLAMP
 from audiosr_lib.study import chapters, pages, record, summary
@@ -144,6 +145,11 @@ def provenance(manifest: dict) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def of_cells(rows: list[list[str]]) -> Table:
+    """Return a table whose head is the first row and whose first column holds text, the others numbers."""
+    return Table(rows[0], rows[1:], [False] + [True] * (len(rows[0]) - 1))
+
+
 def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
     """Return the HTML of index.html."""
     by_name = {c.name: c for c in made}
@@ -156,12 +162,13 @@ def front_page(folder: Path, manifest: dict, made: list[Chapter]) -> str:
         spoken=summary.spoken(folder),
         audited=summary.audited(folder),
         trained=summary.trained(folder, manifest),
+        judged="the trained U-Net" if PILOT in summary.systems(folder) else "the U-Net of this run",
         control=summary.CONTROL_NOTE,
         beaten=summary.against_controls(folder),
-        sets=Table(summary.SET_COLUMNS, summary.set_rows(folder), [False] + [True] * (len(summary.SET_COLUMNS) - 1)),
+        sets=of_cells(summary.sets_table(folder)),
         seeds=summary.seeds(folder),
         clamp=POWER_CLAMP,
-        glance=Table(["", *summary.COLUMNS], summary.glance_rows(folder), [False] + [True] * len(summary.COLUMNS)),
+        glance=of_cells(summary.glance_table(folder)),
         listening=heard,
         chapters=made,
         took={c.name: duration(manifest["seconds"][c.name]) if c.name in manifest["seconds"] else "" for c in made},

@@ -149,9 +149,10 @@ def study(options: argparse.Namespace) -> None:
     """Run all or some notebooks, and publish the record when it is complete."""
     from audiosr_lib.study import record, report
 
-    profile, everything = options.profile, paths.notebooks()
-    first, last = (options.only, options.only) if options.only else (options.first or "00", "99")
-    chosen = [n for n in everything if first <= n.name[:2] <= last]
+    profile, begins = options.profile, profiles.get(options.profile).first
+    everything = [n for n in paths.notebooks() if n.name[:2] >= begins]  # what the record of this profile holds
+    first, last = (options.only, options.only) if options.only else (options.first or begins, "99")
+    chosen = [n for n in paths.notebooks() if first <= n.name[:2] <= last]
     parameters = parameters_of(options)
     check_parameters(everything, parameters)
     device = device_for(options.device)
@@ -159,7 +160,7 @@ def study(options: argparse.Namespace) -> None:
     corpus = prepare_corpus(options.corpus)
     if any(n.name[:2] in TESTED_IN for n in chosen):
         prepare_unseen(profiles.get(profile), corpus)
-    if len(chosen) == len(everything):
+    if first <= begins and not options.only:
         for leftover in paths.staging(profile).rglob("*.part"):  # of a run that was killed
             leftover.unlink()
         files.write_json(paths.build(profile) / "seconds.json", {})  # a record holds no notebook of an earlier run

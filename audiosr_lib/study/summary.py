@@ -12,17 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.labels import CONTROLS, LABELS, SYSTEMS
+from audiosr_lib.base.labels import CONTROLS, LABELS, PILOT, SYSTEMS
 from audiosr_lib.claims import CLAIMS, MEANINGS
 from audiosr_lib.claims.judging import POWER_CLAMP
 
 BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.study.summary) -->", "<!-- result at a glance: end -->"
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.study.summary) -->", "<!-- verdicts: end -->"
 VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
-COLUMNS = tuple(LABELS[s] for s in (*SYSTEMS, *CONTROLS))
 CONTROL_NOTE = "The last three columns are controls: simple ways to fill the upper band without a network, fitted to the training speakers"
-IN_SETS = ("kaiser_fast", "unet", "noise", "replication")
-SET_COLUMNS = ("test set", "speakers", *(LABELS[s] for s in IN_SETS))
+IN_SETS = ("kaiser_fast", PILOT, "unet", "noise", "replication")
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
     "lsd_ln": "LSD, natural logarithm, lower is better",
@@ -38,27 +36,34 @@ def _cell(value: float, source: float, digits: int) -> str:
     return f"{value:.{digits}f}{printed}"
 
 
-def glance_rows(folder: Path) -> list[list[str]]:
-    """Return the result at a glance of a record: for each measure a row of its label and one cell for each of `COLUMNS`."""
+def systems(folder: Path) -> dict[str, str]:
+    """Return the systems in Table 2 of a record, by name with the label of each. The only U-Net of a record is called "U-Net"."""
+    present = set(pd.read_csv(folder / "table-2.csv").system)
+    labels = LABELS if PILOT in present else LABELS | {"unet": "U-Net"}
+    return {s: labels[s] for s in (*SYSTEMS[:2], PILOT, "unet", *CONTROLS) if s in present}
+
+
+def glance_table(folder: Path) -> list[list[str]]:
+    """Return the result at a glance of a record: a head of labels, then for each measure a row of its label and a cell for each system."""
     quality = pd.read_csv(folder / "table-2.csv").set_index(["measure", "system"])
     speed = pd.read_csv(folder / "table-3.csv").set_index("method")
-    rows = []
+    names = systems(folder)
+    rows = [["", *names.values()]]
     for measure, label in ROWS.items():
-        cells = [_cell(*quality.loc[(measure, s), ["mean", "coursework"]], 2) for s in (*SYSTEMS, *CONTROLS)]
-        rows.append([label, *cells])
-    cells = [_cell(*speed.loc[s, ["real_time_ratio", "coursework"]], 1) for s in SYSTEMS]
-    return [*rows, ["real-time ratio, higher is better", *cells, *("" for _ in CONTROLS)]]
+        rows.append([label, *(_cell(*quality.loc[(measure, s), ["mean", "coursework"]], 2) for s in names)])
+    cells = [_cell(*speed.loc[s, ["real_time_ratio", "coursework"]], 1) if s in speed.index else "" for s in names]
+    return [*rows, ["real-time ratio, higher is better", *cells]]
 
 
-def set_rows(folder: Path) -> list[list[str]]:
-    """Return the LSD (log10) on each test set, with the interval over speakers in brackets: a row of cells for `SET_COLUMNS`."""
-    table = pd.read_csv(folder / "table-2-sets.csv")
-    table = table[table.measure == "lsd_log10"]
-    rows = []
+def sets_table(folder: Path) -> list[list[str]]:
+    """Return the LSD (log10) on each test set, with the interval over speakers in brackets, as rows of cells; the first is the head."""
+    table, names = pd.read_csv(folder / "table-2-sets.csv"), systems(folder)
+    table, shown = table[table.measure == "lsd_log10"], [s for s in IN_SETS if s in names]
+    rows = [["test set", "speakers", *(names[s] for s in shown)]]
     for name, part in table.groupby("test_set", sort=False):
         by_system = part.set_index("system")
         cells = []
-        for system in IN_SETS:
+        for system in shown:
             mean, low, high = by_system.loc[system, ["mean", "low_speakers", "high_speakers"]]
             cells.append(f"{mean:.2f}" + ("" if pd.isna(low) else f" ({low:.2f} to {high:.2f})"))
         rows.append([str(name), str(part.speakers.iloc[0]), *cells])
@@ -74,7 +79,8 @@ def against_controls(folder: Path) -> str:
     words = {"better": "beats", "worse": "loses to"}.get(verdict, "cannot be told from")
     sets = pd.read_csv(folder / "data-set-pairs.csv").query("measure == 'lsd_log10'")
     lower = {a: int((part["mean"] < 0).sum()) for a, part in sets.groupby("against")}
-    one_set = f"By LSD the U-Net {words} the best control, {LABELS[best]}: {means['unet']:.2f} against {means[best]:.2f} (log10)."
+    network = "the trained U-Net" if PILOT in means.index else "the U-Net"
+    one_set = f"By LSD {network} {words} the best control, {LABELS[best]}: {means['unet']:.2f} against {means[best]:.2f} (log10)."
     led = f"it has a lower LSD than Kaiser fast on {lower['kaiser_fast']}, than shaped noise on {lower['noise']}."
     return f"{one_set} Of the {sets.test_set.nunique()} test sets, {led}"
 
@@ -86,11 +92,17 @@ def seeds(folder: Path) -> str:
         return ""
     spread = table.groupby("test_set", sort=False).lsd_log10.agg(["min", "max"])
     ranges = ", ".join(f"{name} {r['min']:.2f} to {r['max']:.2f}" for name, r in spread.iterrows())
-    return f"Over {table.seed.nunique()} seeds of the training, the U-Net's mean LSD on each set: {ranges}."
+    return f"Mean LSD of the U-Net of this run over {table.seed.nunique()} seeds of its training, on each set: {ranges}."
 
 
 def trained(folder: Path, manifest: dict) -> str:
-    """Return a text on the length of the training and on the step of its lowest validation loss."""
+    """Return a text on the training of each U-Net of a record: its length, and the step of its lowest validation loss."""
+    if (folder / "data-networks.csv").exists():
+        return "; ".join(
+            f"{r.label}: {r.steps:,} training steps on {r.hours_heard:.2g} hours of crops of {r.corpus}, the lowest validation loss "
+            f"at step {r.best_step:,}" + (", the last one: it was not trained to its end" if r.best_step == r.steps else "")
+            for r in pd.read_csv(folder / "data-networks.csv").itertuples()
+        )
     numbers, log = manifest["parameters"], pd.read_csv(folder / "data-validation-log.csv")
     best, last = int(log.step[log.loss.idxmin()]), int(log.step.iloc[-1])
     steps = min(last, numbers["steps"])
@@ -116,12 +128,16 @@ def machine(manifest: dict) -> str:
     return manifest["device"].get("gpu") if manifest["parameters"]["device"] == "cuda" else manifest["device"]["cpu"]
 
 
+def _markdown(table: list[list[str]]) -> list[str]:
+    head, *rows = ["| " + " | ".join(row).lstrip() + " |" for row in table]
+    return [head, "|---|" + "---:|" * (len(table[0]) - 1), *rows]
+
+
 def glance(profile: str = "quick") -> str:
     """Return the result at a glance as Markdown with its begin and end marks, from the published record of a profile."""
     folder = paths.REPOSITORY / "figures" / profile
     manifest = files.read_json(folder / "manifest.json")
-    lines = [f"| | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
-    lines += [f"| {' | '.join(row)} |" for row in glance_rows(folder)]
+    lines = _markdown(glance_table(folder))
     minutes = sum(manifest["seconds"].values()) / 60
     made_by = f"seed {manifest['seed']}, commit {manifest['git_commit'][:12]}, record of {manifest['finished']}"
     note = (
@@ -130,8 +146,7 @@ def glance(profile: str = "quick") -> str:
         f"*{manifest['corpus']['title']}*, {machine(manifest)}, "
         f"{minutes:.0f} minutes for all notebooks, {made_by}. Intervals, conventions and per-speaker numbers: notebook 10."
     )
-    sets = [f"| {' | '.join(SET_COLUMNS)} |", "|---|" + "---:|" * (len(SET_COLUMNS) - 1)]
-    sets += [f"| {' | '.join(row)} |" for row in set_rows(folder)]
+    sets = _markdown(sets_table(folder))
     heading = "LSD (log10) on each test set; in brackets the 95 % interval over its speakers. *Lossy*: the originals passed a lossy codec."
     return "\n".join([BEGIN, *lines, "", note, "", heading, "", *sets, *(["", text] if (text := seeds(folder)) else []), END])
 

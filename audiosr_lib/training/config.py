@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import torch
-
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import dataset
 
-VERSION = 2  # raise it when a change makes the same config learn something else
-SWITCHES = ("data_on_device", "autocast", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
+VERSION = 3  # raise it when a change makes the same config learn something else
+SWITCHES = ("data_on_device", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,6 @@ class TrainingConfig:
     version: int = VERSION
     # Speed. With all switches off this is the plain loop of notebook 08.
     data_on_device: bool = False  # keep the corpus in GPU memory if it fits
-    autocast: str = ""  # floating type of the network, "bfloat16"; the losses stay in float32
     fused: bool = False  # Adam as one kernel
     compiled: str = ""  # backend of torch.compile, "inductor"
     log_every: int = 1  # steps between readings of the losses; a reading waits for the device
@@ -50,8 +47,7 @@ class TrainingConfig:
         values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
-            half = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
-            values |= {"data_on_device": True, "autocast": half, "fused": True, "log_every": min(25, profile.validate_every)}
+            values |= {"data_on_device": True, "fused": True, "log_every": min(25, profile.validate_every)}
             values["compiled"] = "inductor" if profile.compile_network else ""  # compilation takes a minute
         return cls(**values)
 

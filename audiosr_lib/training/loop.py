@@ -53,7 +53,6 @@ def train_step(
     x: Tensor,
     y: Tensor,
     clip_norm: float,
-    autocast: str = "",
     edge_hz: Tensor | None = None,
 ) -> Tensor:
     """Do one step of section 2.5 and return the four losses and the gradient norm before clipping, ``(5,)``.
@@ -68,13 +67,10 @@ def train_step(
     x : inputs, ``(B, 1, T)``.
     y : targets, ``(B, 1, T)``.
     clip_norm : largest norm of the gradient.
-    autocast : floating type of the network, "bfloat16"; "" for the type of its weights. The losses have the type of y.
     edge_hz : edges of the targets, ``(B,)``, above which the spectral losses ignore differences.
     """
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(x.device.type, getattr(torch, autocast or "bfloat16"), enabled=bool(autocast)):
-        y_hat = model(x)
-    terms = objective(y_hat.to(y.dtype), y, edge_hz)
+    terms = objective(model(x), y, edge_hz)
     terms.loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
@@ -220,7 +216,7 @@ class Trainer:
         config, at = self.config, self.state["step"]
         x, y = self.batches(at)
         edge_hz = self.as_tensor(self.batches.crops.edges_hz(at)) if config.masked else None
-        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, config.autocast, edge_hz))
+        self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, edge_hz))
         self.state["step"] += 1
 
     def read(self) -> None:
