@@ -133,17 +133,18 @@ def panel_letter(ax, letter: str) -> None:
     ax.text(-0.02, 1.03, f"{letter})", transform=ax.transAxes, fontweight="bold", ha="right", va="bottom")
 
 
-def plain_log_axis(ax) -> None:
-    """Make the y axis logarithmic, with decimal labels at the coarsest of several sets of ticks that has at least three in view."""
+def plain_log_axis(ax, which: str = "y") -> None:
+    """Make an axis, "x" or "y", logarithmic, with decimal labels at the coarsest of several sets of ticks that has at least three in view."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
+    ax.set(**{f"{which}scale": "log"})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    low, high = axis.get_view_interval()
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for mantissas in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], []):
         ticks = np.array([round(m * p, 12) for p in powers for m in mantissas if low <= m * p <= high])
         if len(ticks) >= 3:
             break
-    ax.yaxis.set_major_locator(FixedLocator(ticks) if len(ticks) else MaxNLocator(4))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: np.format_float_positional(float(f"{v:.3g}"), trim="-")))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(FixedLocator(ticks) if len(ticks) else MaxNLocator(4))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: np.format_float_positional(float(f"{v:.3g}"), trim="-")))
+    axis.set_minor_formatter(NullFormatter())
