@@ -134,7 +134,7 @@ def panel_letter(ax, letter: str) -> None:
 
 
 def plain_log_axis(ax, which: str = "y") -> None:
-    """Make an axis, "x" or "y", logarithmic, with decimal labels at the coarsest of several sets of ticks that has at least three in view."""
+    """Make an axis, "x" or "y", logarithmic, with decimal labels at the coarsest set of ticks that has at least three in view."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
     ax.set(**{f"{which}scale": "log"})
