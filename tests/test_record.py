@@ -242,7 +242,7 @@ def test_the_record_in_the_repository_is_sound(folder):
     assert sum(i.startswith("clip-") for i in ids) >= 12
     assert not manifest["git_commit"].endswith("-modified")
     listed = [n for a in manifest["artifacts"] for n in a["files"]] + list(manifest["notebooks"]) + ["report/index.html", "manifest.json"]
-    assert sum((folder / n).stat().st_size for n in set(listed)) < 13e6
+    assert sum((folder / n).stat().st_size for n in set(listed)) < 12e6
 
 
 @committed

@@ -25,7 +25,7 @@ from audiosr_lib.base.kernel import kernel_shell
 WEB = Path(__file__).with_name("web")  # style and script of the player
 PEAK_DB = -1.0  # level of the loudest sample of a comparison, re full scale
 ABOVE_HZ = 11025.0  # the player's "only above" keeps frequencies above it: the band that a rate of 22.05 kHz cannot hold
-NOTEBOOK_BYTES = 2_500_000  # largest total size of the players in one executed notebook; chapter 10 compares up to eight versions
+NOTEBOOK_BYTES = 1_500_000  # largest total size of the players in one executed notebook
 GRID_S = 0.02  # excerpts start at its multiples, where a signal has a sample at 44.1 kHz and at 22.05 kHz
 
 
