@@ -23,7 +23,7 @@ from audiosr_lib.study.execution import again, check_parameters, run_notebooks
 
 TESTED_IN = ("10", "11")  # the notebooks that test on further corpora
 HELP_END = """examples:
-  ./run_all.sh                                the study on real speech, 15 to 30 minutes on two cores
+  ./run_all.sh                                the study on real speech, about 15 minutes on two cores
   ./run_all.sh --profile smoke                the whole study on synthetic signals, without internet
   ./run_all.sh --profile coursework --device cuda
   ./run_all.sh --corpus ravdess+alnum         other recordings, here two corpora together
