@@ -137,8 +137,10 @@ def test_switches_together_and_cut_to_pieces(small_training, tmp_path):
 
 
 def test_on_a_gpu_every_switch_is_on(prepared):
-    quick = TrainingConfig.of(profiles.get("quick"), prepared.name, 0, "cuda")
-    assert (quick.data_on_device, quick.fused, quick.compiled, quick.log_every) == (True, True, "inductor", 25)
+    """The log is written every 25 steps, and at each validation if these are closer."""
+    for name, log_every in (("coursework", 25), ("quick", profiles.get("quick").validate_every)):
+        made = TrainingConfig.of(profiles.get(name), prepared.name, 0, "cuda")
+        assert (made.data_on_device, made.fused, made.compiled, made.log_every) == (True, True, "inductor", log_every)
     assert TrainingConfig.of(profiles.get("smoke"), prepared.name, 0, "cuda").compiled == ""
 
 
