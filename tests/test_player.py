@@ -140,6 +140,24 @@ def test_spectrograms_share_their_scale(speech):
     plt.close(fig)
 
 
+@pytest.mark.parametrize(("which", "other"), [("x", "y"), ("y", "x")])
+def test_a_plain_log_axis_has_three_decimal_labels_in_view_and_leaves_the_other_axis(which, other):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    ax.plot([0.12, 4.4], [0.12, 4.4])
+    plotting.plain_log_axis(ax, which)
+    assert (getattr(ax, f"get_{which}scale")(), getattr(ax, f"get_{other}scale")()) == ("log", "linear")
+    fig.canvas.draw()
+    low, high = getattr(ax, f"get_{which}lim")()
+    labels = [t.get_text() for t in getattr(ax, f"get_{which}ticklabels")() if low <= t.get_position()["xy".index(which)] <= high]
+    assert labels == ["0.3", "1", "3"]
+    plt.close(fig)
+
+
 def test_colours_are_told_apart_in_grey():
     """The systems that share an axis differ in luminance or, failing that, in line style."""
     import matplotlib.colors as mc
