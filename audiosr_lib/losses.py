@@ -11,7 +11,7 @@ natural one. Source: Yamamoto, Song and Kim (2020), "Parallel WaveGAN". Notebook
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -82,20 +82,26 @@ class MultiResolutionSTFTLoss(nn.Module):
 
 
 @dataclass(frozen=True)
-class LossTerms:
-    """The loss and its three terms, each a scalar tensor: the curves of Figures 2.3 and 2.4."""
+class Terms:
+    """A loss, a scalar tensor. A subclass adds what it consists of."""
 
     loss: Tensor
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """Return the terms by name, in the order of their declaration."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class LossTerms(Terms):
+    """The loss and its three terms, each a scalar tensor: the curves of Figures 2.3 and 2.4."""
+
     mse_loss: Tensor
     spectral_convergence: Tensor
     log_magnitude: Tensor
 
-    def as_dict(self) -> dict[str, Tensor]:
-        """Return the terms by name, in the order of `LOSS_NAMES`."""
-        return {name: getattr(self, name) for name in LOSS_NAMES}
 
-
-LOSS_NAMES = ("loss", "mse_loss", "spectral_convergence", "log_magnitude")
+LOSS_NAMES = tuple(field.name for field in fields(LossTerms))
 
 
 class Objective(nn.Module):
@@ -104,6 +110,8 @@ class Objective(nn.Module):
     Shape: ``(B, 1, T), (B, 1, T)[, (B,)] -> LossTerms``. The term `mse_loss` is not multiplied by its weight. The optional edges in Hz
     restrict the other two terms to the band below them; they are not part of the coursework.
     """
+
+    names = LOSS_NAMES
 
     def __init__(self, mse_weight: float = 100.0) -> None:
         super().__init__()

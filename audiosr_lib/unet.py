@@ -63,6 +63,8 @@ class UNet(nn.Module):
     Shape: ``(B, 1, T) -> (B, 1, T)`` for any T >= 1. Source: coursework section 2.4, Appendix A. Notebook 08.
     """
 
+    interpolation = "kaiser_fast"  # method that makes its input
+
     def __init__(self) -> None:
         super().__init__()
         self.inp = ConvBlock(1, CHANNELS[0])

@@ -151,4 +151,4 @@ def test_a_training_goes_on_with_other_switches(small_training, tmp_path):
     with pytest.raises(StudyError, match="holds a training of another config"):
         loop.train(dataclasses.replace(small_training, clip_norm=9.0), tmp_path / "run")
     with_default = {f.name for f in dataclasses.fields(TrainingConfig) if f.default is not dataclasses.MISSING}
-    assert {*config.SWITCHES, "version", "masked", "floor_db"} == with_default
+    assert {*config.SWITCHES, *config.ADDED, "version", "masked", "floor_db"} == with_default

@@ -79,8 +79,8 @@ def test_parts_without_their_place_do_not_make_the_whole(model):
     x = noise(2 * SR_HIGH)
     begin, end = 44032, 66048
     with torch.inference_mode():
-        piece = torch.from_numpy(x[begin - chunks.CONTEXT : end + chunks.CONTEXT]).double()[None, None]
-        alone = copy.deepcopy(model).double()(piece)[0, 0, chunks.CONTEXT : -chunks.CONTEXT].numpy()
+        piece = torch.from_numpy(x[begin - Deployed.context : end + Deployed.context]).double()[None, None]
+        alone = copy.deepcopy(model).double()(piece)[0, 0, Deployed.context : -Deployed.context].numpy()
     assert np.abs(alone - whole(model, x)[begin:end]).max() > 1e-3
 
 
@@ -91,7 +91,7 @@ def test_the_context_is_longer_than_the_network_sees(model):
     other[at] += 1
     changed = np.flatnonzero(np.abs(whole(model, x) - whole(model, other)) > 0)
     reach = max(at - changed[0], changed[-1] - at)
-    assert 500 < reach < 1200 < chunks.CONTEXT
+    assert 500 < reach < 1200 < Deployed.context
 
 
 def upsampled(x, *numbers, wanted):
@@ -149,13 +149,13 @@ def test_a_file_is_the_whole_system_on_every_channel(model, deployed, tmp_path, 
 
 def with_silences(model, low: np.ndarray) -> np.ndarray:
     """What a file must hold, computed in one piece: the network sees silence on both sides, and what it adds is filtered and faded."""
-    before, length = 2 * chunks.CONTEXT, 2 * len(low)
-    x = resampling.interpolate(np.pad(low, (before // 2, chunks.CONTEXT // 2)))
-    added = (whole(model, x) - x)[chunks.CONTEXT :]
+    before, length = 2 * Deployed.context, 2 * len(low)
+    x = resampling.interpolate(np.pad(low, (before // 2, Deployed.context // 2)))
+    added = (whole(model, x) - x)[Deployed.context :]
     sos = scipy.signal.butter(2, 20, "highpass", fs=SR_HIGH, output="sos")
     filtered, _ = scipy.signal.sosfilt(sos, added, zi=scipy.signal.sosfilt_zi(sos) * added[0])
     ramp = (np.arange(length) + 1) / 441
-    return x[before:][:length] + filtered[before - chunks.CONTEXT :][:length] * np.minimum(ramp, ramp[::-1]).clip(0, 1)
+    return x[before:][:length] + filtered[before - Deployed.context :][:length] * np.minimum(ramp, ramp[::-1]).clip(0, 1)
 
 
 def test_a_failure_leaves_no_half_made_file(deployed, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from audiosr_lib.base import paths
 
 PACKAGE = paths.REPOSITORY / "audiosr_lib"
-SCIENCE = ("artefacts", "controls", "conventions", "losses", "metrics", "resampling", "signals", "spectral", "unet")
+SCIENCE = ("artefacts", "controls", "conventions", "light", "losses", "metrics", "resampling", "signals", "spectral", "unet")
 # The wings that each wing (a subpackage, or the modules of SCIENCE) may import besides itself.
 ALLOWED = {
     "base": set(),

@@ -15,7 +15,7 @@ from audiosr_lib.base.checkpoints import CheckpointError
 from audiosr_lib.base.errors import NotPrepared, StudyError, StudyWarning
 from audiosr_lib.data import download
 from audiosr_lib.inference import systems
-from audiosr_lib.losses import LOSS_NAMES
+from audiosr_lib.losses import LOSS_NAMES, Objective
 from audiosr_lib.training import checkpoint, log, loop
 from audiosr_lib.training.config import TrainingConfig
 
@@ -62,6 +62,24 @@ def test_resumed_run_is_the_uninterrupted_one_to_the_bit(config, tmp_path):
         assert [{k: v for k, v in r.items() if k != "seconds"} for r in one] == [
             {k: v for k, v in r.items() if k != "seconds"} for r in two
         ]
+
+
+def test_a_training_of_the_light_network_is_resumed_to_the_bit_and_used(prepared, tmp_path):
+    """Its learning rate falls by half a cosine, its targets vary, and its checkpoint loads without its config."""
+    small = dataclasses.replace(profiles.get("smoke").light, steps=5, crop_seconds=0.1, frames=2)
+    config = TrainingConfig.of(dataclasses.replace(profiles.get("smoke"), light=small), prepared.name, seed=3, network="light")
+    whole = loop.train(config, tmp_path / "whole")
+    loop.train(config, tmp_path / "pieces", stop_after=3)
+    pieces = loop.train(config, tmp_path / "pieces")
+    assert (whole.step, pieces.step, pieces.ran_steps) == (5, 5, 2)
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
+    assert_same(a["model"], b["model"])
+    (group,) = a["optimizer"]["param_groups"]
+    assert (group["lr"], group["weight_decay"]) == (pytest.approx(2e-3 * 5 / 50 * (0.5 + 0.5 * np.cos(0.8 * np.pi))), 1e-2)
+    assert [set(row) - {"step", "seconds", "grad_norm"} for row in log.read_log(tmp_path / "whole" / "train.csv")] == [{"loss"}] * 5
+    model = systems.load_model(whole.best)
+    assert (model.frames, len(model.blocks)) == (2, small.blocks)
+    assert_same(model.state_dict(), weights(tmp_path / "whole", "best.pt")["model"])
 
 
 def test_crash_between_checkpoints_goes_on_from_the_last(config, tmp_path):
@@ -249,7 +267,7 @@ def test_one_training_at_a_time(config, tmp_path):
 
 @pytest.mark.parametrize("end", ["7,", "7,1.5", "7,1.5,0.1,2,3,4,5", "7,1,1,1,1,1,1\r\n\x00\x00\x00"])
 def test_a_log_that_was_cut_keeps_its_whole_rows(tmp_path, end):
-    head = ",".join(log.FIELDS["train"])
+    head = ",".join((*log.FIELDS["train"], *LOSS_NAMES))
     (tmp_path / "train.csv").write_text(f"{head}\r\n6,1,1,1,1,1,1\r\n{end}", newline="")
     assert [row["step"] for row in log.read_log(tmp_path / "train.csv")] == ([6, 7] if "\x00" in end else [6])
 
@@ -273,7 +291,7 @@ def test_a_step_is_section_2_5():
     assert (numbers.learning_rate, numbers.weight_decay, numbers.clip_norm, numbers.mse_weight) == (1e-4, 1e-5, 10.0, 100.0)
     y = torch.randn(1, 1, 4410, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     model, by_hand = (loop.new_model(0).double().train() for _ in range(2))
-    objective = loop.Objective(numbers.mse_weight).double()
+    objective = Objective(numbers.mse_weight).double()
     adam = torch.optim.Adam(model.parameters(), lr=numbers.learning_rate, weight_decay=numbers.weight_decay)
     results = loop.train_step(model, objective, adam, 0.9 * y, y, numbers.clip_norm)
 
@@ -297,7 +315,7 @@ def test_clipping_limits_the_gradient(config):
             pass
 
     optimizer = Still(model.parameters(), lr=0.0)
-    norm = loop.train_step(model, loop.Objective(1e6), optimizer, x, y, clip_norm=10.0)[-1].item()
+    norm = loop.train_step(model, Objective(1e6), optimizer, x, y, clip_norm=10.0)[-1].item()
     clipped = torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
     assert norm > 20
     assert clipped.item() == pytest.approx(10.0, rel=0.01)  # the norm of 17.9 million float32 values is itself summed in float32
@@ -350,8 +368,8 @@ def test_validation_leaves_the_model_as_it_was(config):
     model = loop.new_model(0).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     x = torch.randn(3, 1, 4410)
-    one = loop.validate(model, loop.Objective(), x, x * 0.9, batch_size=2)
-    two = loop.validate(model, loop.Objective(), x, x * 0.9, batch_size=3)
+    one = loop.validate(model, Objective(), x, x * 0.9, batch_size=2)
+    two = loop.validate(model, Objective(), x, x * 0.9, batch_size=3)
     assert model.training
     assert_same(before, dict(model.state_dict()))
     assert one["mse_loss"] == pytest.approx(two["mse_loss"], rel=1e-5)  # a mean over crops, however they are batched

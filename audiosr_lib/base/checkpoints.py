@@ -107,10 +107,11 @@ def trainings(profile: str) -> list[Path]:
     return [mark.parent for mark in sorted(marks, key=lambda m: m.stat().st_mtime, reverse=True)]
 
 
-def network(profile: str) -> Path | None:
-    """Return the best checkpoint of the training that was used last; None if nothing is trained."""
+def network(profile: str, kind: str = "unet") -> Path | None:
+    """Return the best checkpoint of the training of a kind of network that was used last; None if there is none."""
     for folder in trainings(profile):
-        if (folder / "best.pt").exists():
+        trained = files.read_json(folder / "config.json").get("config", {}).get("network", "unet")
+        if trained == kind and (folder / "best.pt").exists():
             return folder / "best.pt"
     return None
 

@@ -11,12 +11,11 @@ def parts_of(corpus: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
-    """The settings of a run. Profiles differ in the amount of work, not in the objective and the optimiser."""
+class Training:
+    """The settings of a training."""
 
-    name: str
+    network: str = "unet"
     corpus: str  # --corpus overrides it
-    # training
     steps: int
     batch_size: int
     crop_seconds: float
@@ -33,6 +32,36 @@ class Profile:
     masked: bool = False  # the spectral losses ignore what is above the edge of a target
     floor_db: float | None = None  # noise floor of training pairs, RMS in dB re full scale
     snapshots: bool = False  # keep the weights of the steps validate_every * 1, 2, 4, 8, ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightTraining(Training):
+    """The settings of a training of the light network. Notebook 12."""
+
+    network: str = "light"
+    steps: int = 16_000
+    batch_size: int = 24
+    crop_seconds: float = 1.0
+    validate_every: int = 250
+    validation_crops: int = 256
+    checkpoint_every: int = 250
+    patience: int | None = None
+    snapshots: bool = True
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    masked: bool = True
+    width: int = 128
+    blocks: int = 5
+    frames: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(Training):
+    """The settings of a run. Profiles differ in the amount of work, not in the objective and the optimiser."""
+
+    name: str
+    light: LightTraining  # of the light network
     # the run
     pilot: bool = False  # its own training is short, so the published network is tested, too, and judged
     first: str = "00"  # number of its first notebook
@@ -62,6 +91,10 @@ PROFILES = {
             validate_every=2, validation_crops=2, checkpoint_every=6, patience=None,
             pilot=True, test_utterances=2, timing_seconds=1.0, timing_repeats=2, bootstrap=200,
             audit_utterances=2, perceptual_utterances=1, compile_network=False,
+            light=LightTraining(
+                corpus="synthetic", steps=4, batch_size=2, crop_seconds=0.5,
+                validate_every=2, validation_crops=2, checkpoint_every=4, width=16, blocks=1,
+            ),
         ),
         Profile(
             name="quick", corpus="tuxpaint",
@@ -70,6 +103,10 @@ PROFILES = {
             pilot=True, test_utterances=15, timing_seconds=5.0, timing_repeats=3,
             audit_utterances=6, perceptual_utterances=6, compile_network=True,
             unseen=("klettres", "ktuberling"), if_here=("ravdess", "alnum"),
+            light=LightTraining(
+                corpus="tuxpaint", steps=600, validate_every=50, validation_crops=64, checkpoint_every=50,
+                floor_db=-80.0, width=64, blocks=3,
+            ),
         ),
         Profile(
             name="overnight", corpus="ravdess+alnum+czech-ph+tuxpaint",
@@ -79,6 +116,7 @@ PROFILES = {
             test_utterances=20, timing_seconds=8.0, timing_repeats=3,
             audit_utterances=10, perceptual_utterances=12, compile_network=True,
             unseen=("klettres", "ktuberling"),
+            light=LightTraining(corpus="ravdess+alnum+czech-ph"),
         ),
         Profile(
             name="coursework", corpus="vctk",
@@ -87,9 +125,20 @@ PROFILES = {
             test_utterances=None, timing_seconds=60.0, timing_repeats=5,
             audit_utterances=50, perceptual_utterances=80, compile_network=True,
             unseen=("ravdess", "alnum", "tuxpaint", "klettres", "ktuberling"),
+            light=LightTraining(corpus="vctk"),
         ),
     )
 }  # fmt: skip
+
+
+def training_of(profile: Profile, network: str) -> Training:
+    """Return the settings with which a profile trains a network."""
+    return profile.light if network == "light" else profile
+
+
+def default(network: str) -> str:
+    """Return the name of the profile that trains a network if the user names none."""
+    return "overnight" if network == "light" else "quick"
 
 
 def get(name: str) -> Profile:

@@ -1,15 +1,15 @@
 """Using a trained network.
 
-systems    the systems that the study compares: Kaiser fast, Kaiser best, the U-Net
+systems    the systems that the study compares: Kaiser fast, Kaiser best, the networks
 weights    the trained networks there are, published and own
-deployed   a faster form of the U-Net
+deployed   the networks in a form for recordings
 chunks     recordings of any length, in parts without seams
 timing     speed and memory
 cli        the command audiosr
 """
 
 from audiosr_lib.base.labels import SYSTEMS
-from audiosr_lib.inference.deployed import Deployed
+from audiosr_lib.inference.deployed import Deployed, deploy
 from audiosr_lib.inference.systems import (
     Polyphase,
     all_systems,
@@ -21,6 +21,6 @@ from audiosr_lib.inference.systems import (
 )
 
 __all__ = [
-    "SYSTEMS", "Deployed", "Polyphase", "all_systems", "enhance", "fuse_batch_norm", "load_model", "multiply_accumulates",
+    "SYSTEMS", "Deployed", "Polyphase", "all_systems", "deploy", "enhance", "fuse_batch_norm", "load_model", "multiply_accumulates",
     "super_resolve",
 ]  # fmt: skip

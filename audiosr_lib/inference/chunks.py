@@ -24,10 +24,10 @@ from audiosr_lib.base import files, sound
 from audiosr_lib.base.constants import SR_HIGH, SR_LOW
 from audiosr_lib.base.errors import StudyWarning, printable
 from audiosr_lib.base.sound import SoundError
-from audiosr_lib.inference.deployed import HALVINGS, Deployed
+from audiosr_lib.inference.deployed import Deployed, DeployedLight
 from audiosr_lib.inference.systems import Polyphase
 
-CONTEXT = 16 * HALVINGS  # samples at 44.1 kHz; the network reaches fewer than 1200 to either side, as a test measures
+Network = Deployed | DeployedLight
 PART_SECONDS = 4.0
 SUBTYPES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}  # bytes of a sample
 FLAC_CHANNELS = 8
@@ -36,15 +36,15 @@ LOWEST_HZ = 20.0  # that the network may add to a file
 FADE_SECONDS = 0.01
 
 
-def parts(total: int, length: int) -> Iterator[tuple[int, int, int, int]]:
+def parts(total: int, length: int, context: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield (begin, end, first, last) for each part of a signal: samples begin .. end are kept, first .. last include the context."""
     for begin in range(0, total, length):
         end = min(begin + length, total)
-        yield begin, end, max(begin - CONTEXT, 0), min(end + CONTEXT, total)
+        yield begin, end, max(begin - context, 0), min(end + context, total)
 
 
 @torch.inference_mode()
-def enhance_long(model: Deployed, x: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
+def enhance_long(model: Network, x: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
     """Return the network's output for an interpolated signal of any length, ``(T,) -> (T,)`` float32, computed in parts.
 
     It equals the network's output for the whole signal to rounding. Raise ValueError if `part_seconds` is too short.
@@ -54,35 +54,38 @@ def enhance_long(model: Deployed, x: np.ndarray, part_seconds: float = PART_SECO
 
 
 @torch.inference_mode()
-def super_resolve_long(model: Deployed, x_low: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
+def super_resolve_long(model: Network, x_low: np.ndarray, part_seconds: float = PART_SECONDS) -> np.ndarray:
     """Return a recording at 44.1 kHz, ``(T,) at 22.05 kHz -> (2T,)``: interpolation and network, in parts, on the model's device."""
-    upsample, low = _kaiser_fast(model), np.asarray(x_low, dtype=np.float32)[None]
+    if model.interpolation == "soxr_vhq":
+        return enhance_long(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32), model.interpolation), part_seconds)
+    upsample, low = _upsampler(model), np.asarray(x_low, dtype=np.float32)[None]
     return _in_parts(model, lambda first, last: upsample(low[:, first // 2 : last // 2]), 2 * len(x_low), part_seconds)
 
 
-def _in_parts(model: Deployed, piece: Callable[[int, int], torch.Tensor], total: int, part_seconds: float) -> np.ndarray:
+def _in_parts(model: Network, piece: Callable[[int, int], torch.Tensor], total: int, part_seconds: float) -> np.ndarray:
     """Return the output for a signal of `total` samples, of which piece(first, last) returns ``(1, 1, last - first)`` on the device."""
     out = np.empty(total, dtype=np.float32)
-    for begin, end, first, last in parts(total, _part_length(part_seconds)):
+    for begin, end, first, last in parts(total, _part_length(part_seconds, model.grid), model.context):
         out[begin:end] = model(piece(first, last), first, total)[0, 0, begin - first : end - first].cpu().numpy()
     return out
 
 
-def _kaiser_fast(model: Deployed) -> Callable[[np.ndarray], torch.Tensor]:
-    """Return `resampling.interpolate` as one convolution on the model's device, ``(B, T) -> (B, 1, 2T)``."""
-    filter_ = Polyphase(resampling.shipped_filter("kaiser_fast")).to(model.device)
+def _upsampler(model: Network) -> Callable[[np.ndarray], torch.Tensor]:
+    """Return the interpolation for a network as one convolution on its device, ``(B, T) -> (B, 1, 2T)``; kaiser_best for that of soxr."""
+    method = "kaiser_best" if model.interpolation == "soxr_vhq" else model.interpolation
+    filter_ = Polyphase(resampling.shipped_filter(method)).to(model.device)
     return lambda low: filter_(torch.from_numpy(np.ascontiguousarray(low))[:, None].to(model.device))
 
 
-def _part_length(seconds: float) -> int:
-    length = round(seconds * SR_HIGH / HALVINGS) * HALVINGS
+def _part_length(seconds: float, grid: int) -> int:
+    length = round(seconds * SR_HIGH / grid) * grid
     if length <= 0:
-        raise ValueError(f"a part of {seconds} s is too short: give at least {HALVINGS / SR_HIGH:.3f} s")
+        raise ValueError(f"a part of {seconds} s is too short: give at least {grid / SR_HIGH:.3f} s")
     return length
 
 
 def super_resolve_file(
-    model: Deployed,
+    model: Network,
     source: Path,
     target: Path,
     part_seconds: float = PART_SECONDS,
@@ -194,23 +197,23 @@ def _checked_source(source: Path) -> sound.Survey:
     return about
 
 
-def _enhanced(model: Deployed, blocks: Iterator[np.ndarray], about: sound.Survey, part_seconds: float) -> Iterator[np.ndarray]:
+def _enhanced(model: Network, blocks: Iterator[np.ndarray], about: sound.Survey, part_seconds: float) -> Iterator[np.ndarray]:
     """Yield the enhanced recording in pieces, ``(n, channels)``.
 
     The network sees the recording between two stretches of silence. They keep the edges of its layers out of the result, and the
     filter of `Addition` starts within the first.
     """
-    before, after, length = 2 * CONTEXT, CONTEXT, 2 * about.frames
+    before, after, length = 2 * model.context, model.context, 2 * about.frames
     silences = (np.zeros((n // 2, about.channels), dtype=np.float32) for n in (before, after))
-    upsample, addition = _kaiser_fast(model), Addition(length)
-    bounds = list(parts(before + length + after, _part_length(part_seconds)))
+    upsample, addition = _upsampler(model), Addition(length)
+    bounds = list(parts(before + length + after, _part_length(part_seconds, model.grid), model.context))
     lows = _windows(chain([next(silences)], (about.gain * block for block in blocks), silences), bounds)
     for (begin, end, first, _), low in zip(bounds, lows, strict=True):
         # one channel at a time, to save memory; the edges of the interpolation lie in the context, too
         inputs = [upsample(channel[None]) for channel in low.T]
         made = [model(x, first, before + length + after) - x for x in inputs]
         x, added = (torch.cat(s)[:, 0, begin - first : end - first].cpu().numpy().T for s in (inputs, made))
-        start = max(begin, CONTEXT)  # before it, the edges of the layers are seen
+        start = max(begin, model.context)  # before it, the edges of the layers are seen
         result = x[start - begin :] + addition(added[start - begin :], start - before)
         yield result[max(before - start, 0) : max(before + length - start, 0)]
 

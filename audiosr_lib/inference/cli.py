@@ -13,7 +13,7 @@ from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import printable, run_command
 from audiosr_lib.inference.chunks import SUBTYPES, super_resolve_file
-from audiosr_lib.inference.deployed import Deployed
+from audiosr_lib.inference.deployed import deploy
 from audiosr_lib.inference.systems import load_model
 from audiosr_lib.inference.weights import DEFAULT, find
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> int:
         network = find(options.network)
         model = load_model(network, device_for(options.device))
-        deployed = Deployed(model, torch.bfloat16 if options.half else torch.float32)
+        deployed = deploy(model, torch.bfloat16 if options.half else torch.float32)
         with tqdm(unit="s", unit_scale=1 / SR_HIGH, desc=printable(options.source.name), leave=False) as bar:
             seconds = super_resolve_file(
                 deployed, options.source, options.target, progress=bar.update, subtype=options.subtype, force=options.force

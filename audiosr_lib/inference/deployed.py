@@ -1,7 +1,7 @@
-"""A faster form of the trained U-Net, for whole signals and for parts of a recording. Its output equals the U-Net's to rounding.
+"""The trained networks in a form for whole signals and for parts of a recording, with the output of the networks to rounding.
 
-Batch norm is folded into the convolutions, and channels come last in memory: a convolution is then one matrix product after another,
-without rearrangement between layers. PyTorch has that layout only for images, so a signal is an image of height 1.
+The U-Net is made faster. Batch norm is folded into its convolutions, and channels come last in memory: a convolution is then one matrix
+product after another, without rearrangement between layers. PyTorch has that layout only for images, so a signal is an image of height 1.
 
 A part of a recording gets the same output as it has in the whole. Only one operation depends on the whole: linear upsampling with
 aligned corners computes its positions from the total length, so they drift by half a sample over the recording. Here each part gets
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_lib.inference.systems import fuse_batch_norm
+from audiosr_lib.light import HOP, N_FFT, LightNet
 from audiosr_lib.unet import CHANNELS, UNet
 
 HALVINGS = 2 ** (len(CHANNELS) - 1)  # parts start at its multiples, so that every level of the network has a sample there
@@ -57,12 +58,22 @@ def upsample_part(x: Tensor, offset: int, length: int, fine_offset: int, fine_le
 class Deployed(nn.Module):
     """A trained U-Net in a faster form: ``(B, 1, T) -> (B, 1, T)`` float32, for any T >= 1.
 
+    Attributes
+    ----------
+    grid : samples; parts begin at multiples of it.
+    context : samples around a part that its output depends on, a multiple of the grid.
+    interpolation : method that makes the input of a recording.
+
     Parameters
     ----------
     model : network in evaluation mode; ValueError in training mode.
     dtype : type of the weights; the input is added to the output in float32. bfloat16 halves the memory and is several times as
         fast on processors with instructions for it. Its rounding adds noise to near-silent bins, which LSD measures.
     """
+
+    grid = HALVINGS
+    context = 16 * HALVINGS  # the network reaches fewer than 1200 samples to either side, as a test measures
+    interpolation = UNet.interpolation
 
     def __init__(self, model: UNet, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -80,7 +91,7 @@ class Deployed(nn.Module):
         return self.final.weight.device
 
     def forward(self, x: Tensor, offset: int = 0, total: int = 0) -> Tensor:
-        """Return the output for a signal or a part of it. A part gives the output of the whole, except `chunks.CONTEXT` samples at a cut.
+        """Return the output for a signal or a part of it. A part gives the output of the whole, except `context` samples at a cut.
 
         Parameters
         ----------
@@ -102,3 +113,32 @@ class Deployed(nn.Module):
             coarse = upsample_part(coarse, offset // (2 * scale), length, offset // scale, fine_length, fine.shape[-1])
             h = block(torch.cat([fine, coarse.transpose(1, 2)[:, :, None]], dim=1))
         return x + self.final(h)[:, :, 0].to(x.dtype)
+
+
+class DeployedLight(nn.Module):
+    """A trained light network, for whole signals and for parts: ``(B, 1, T) -> (B, 1, T)`` float32. Attributes as of `Deployed`."""
+
+    interpolation = LightNet.interpolation
+
+    def __init__(self, model: LightNet) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.grid = HOP * model.frames
+        reach = self.grid * (1 + 3 * len(model.blocks)) + 2 * N_FFT
+        self.context = -(-reach // self.grid) * self.grid
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.model.window.device
+
+    def forward(self, x: Tensor, offset: int = 0, total: int = 0) -> Tensor:
+        """Return the output for a signal or a part of it, as `Deployed`."""
+        if offset % self.grid:
+            raise ValueError(f"a part begins at sample {offset}: begin at a multiple of {self.grid}")
+        return self.model(x)
+
+
+def deploy(model: UNet | LightNet, dtype: torch.dtype = torch.float32) -> Deployed | DeployedLight:
+    """Return a trained network in its form for recordings. The type applies to the U-Net, see `Deployed`."""
+    return DeployedLight(model) if isinstance(model, LightNet) else Deployed(model, dtype)

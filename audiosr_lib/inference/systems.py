@@ -1,4 +1,4 @@
-"""Using a trained U-Net: load it, bring a low-rate recording to 44.1 kHz, and reduce its cost. Notebooks 10 and 11."""
+"""Using a trained network: load it, bring a low-rate recording to 44.1 kHz, and reduce the U-Net's cost. Notebooks 10 to 12."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from audiosr_lib import resampling
+from audiosr_lib import light, resampling
 from audiosr_lib.base import checkpoints, paths
 from audiosr_lib.base.checkpoints import CheckpointError
 from audiosr_lib.base.errors import NotPrepared
+from audiosr_lib.light import LightNet
 from audiosr_lib.resampling import SincFilter
 from audiosr_lib.unet import ConvBlock, UNet
 
 
-def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
+def load_model(checkpoint: Path, device: str = "cpu") -> UNet | LightNet:
     """Return the network of a checkpoint or of a .safetensors file, in evaluation mode.
 
     Raises
@@ -30,9 +31,10 @@ def load_model(checkpoint: Path, device: str = "cpu") -> UNet:
         raise NotPrepared(
             f"There is no trained network at {paths.shown(checkpoint)}: first run notebook 08_unet_training with the same parameters."
         )
-    model = UNet()
     try:
-        checkpoints.load_weights(model, _weights(checkpoint), checkpoint)
+        weights = _weights(checkpoint)
+        model = light.network_of(weights) or UNet()
+        checkpoints.load_weights(model, weights, checkpoint)
     except CheckpointError as error:
         remedy = "Repeat the run that trained this network: it replaces a damaged checkpoint, or says how to start again."
         if checkpoint.parent == paths.weights():
@@ -54,9 +56,9 @@ def enhance(model: nn.Module, x: np.ndarray) -> np.ndarray:
     return model(batch)[0, 0].cpu().numpy()
 
 
-def super_resolve(model: UNet, x_low: np.ndarray) -> np.ndarray:
-    """Return a recording at 44.1 kHz, ``(T,) at 22.05 kHz -> (2T,)``: kaiser_fast, then the network."""
-    return enhance(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32)))
+def super_resolve(model: nn.Module, x_low: np.ndarray) -> np.ndarray:
+    """Return a recording at 44.1 kHz, ``(T,) at 22.05 kHz -> (2T,)``: the network's interpolation, then the network."""
+    return enhance(model, resampling.interpolate(np.asarray(x_low, dtype=np.float32), model.interpolation))
 
 
 def all_systems(networks: dict[str, nn.Module], y: np.ndarray) -> dict[str, np.ndarray]:
@@ -64,7 +66,7 @@ def all_systems(networks: dict[str, nn.Module], y: np.ndarray) -> dict[str, np.n
 
     Parameters
     ----------
-    networks : U-Nets by name, such as "unet" and "unet_pilot".
+    networks : networks by name, such as "unet" and "light".
     y : target at 44.1 kHz, ``(T,)`` with even T.
 
     Returns
@@ -72,9 +74,10 @@ def all_systems(networks: dict[str, nn.Module], y: np.ndarray) -> dict[str, np.n
     "low", ``(T/2,)`` at 22.05 kHz; then "kaiser_fast", "kaiser_best" and each network's name, ``(T,)``.
     """
     low = resampling.degrade(np.asarray(y, dtype=np.float32))
-    fast = resampling.interpolate(low, "kaiser_fast")
-    made = {"low": low, "kaiser_fast": fast, "kaiser_best": resampling.interpolate(low, "kaiser_best")}
-    return made | {name: enhance(network, fast) for name, network in networks.items()}
+    methods = {"kaiser_fast", "kaiser_best", *(network.interpolation for network in networks.values())}
+    inputs = {method: resampling.interpolate(low, method) for method in methods}
+    made = {"low": low, "kaiser_fast": inputs["kaiser_fast"], "kaiser_best": inputs["kaiser_best"]}
+    return made | {name: enhance(network, inputs[network.interpolation]) for name, network in networks.items()}
 
 
 def fuse_batch_norm(model: UNet) -> UNet:

@@ -23,8 +23,12 @@ def published() -> dict[str, Path]:
 
 
 def known() -> dict[str, Path]:
-    """Return the file of each network by its name: the published ones, then the one that each profile trained last on this machine."""
-    return published() | {profile: best for profile in profiles.PROFILES if (best := checkpoints.network(profile))}
+    """Return the file of each network by its name: the published ones, then those that were trained last on this machine.
+
+    A U-Net has the name of the profile that trained it, a light network has "-light" after that.
+    """
+    own = {(profile, kind): checkpoints.network(profile, kind) for profile in profiles.PROFILES for kind in ("unet", "light")}
+    return published() | {profile + "-light" * (kind == "light"): best for (profile, kind), best in own.items() if best}
 
 
 def find(network: str) -> Path:

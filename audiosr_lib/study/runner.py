@@ -30,6 +30,7 @@ HELP_END = """examples:
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
   ./run_all.sh --from 09                      continue after a failure
   ./run_all.sh --profile coursework --minutes 9   train for 9 minutes; repeat it to continue
+  ./run_all.sh --network light                train the light network, about an hour on two cores
   ./run_all.sh --seed 5 --forget              delete the training with seed 5; the next run trains again
   ./run_all.sh --lab                          open the notebooks in JupyterLab
   ./run_all.sh --test                         the tests"""
@@ -42,7 +43,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         description="Run the audio super-resolution study and collect its figures, tables and clips.",
     )  # fmt: skip
     add, numbers = parser.add_argument, [p.name[:2] for p in paths.notebooks()]
-    add("--profile", choices=list(profiles.PROFILES), default="quick", help="size of the study (default: quick)")
+    add("--profile", choices=list(profiles.PROFILES), help="size of the study (default: quick; overnight with --network light)")
     add(
         "--corpus",
         default="",
@@ -55,6 +56,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
     part.add_argument("--only", choices=numbers, metavar="NN", help="run this notebook alone")
     part.add_argument("--minutes", type=types.minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
+    add("--network", choices=("unet", "light"), default="unet", help="light: only train the light network of chapter 12")
     part.add_argument("--forget", nargs="?", const=True, metavar="TRAINING", help="delete the training of these options, or the named one")
     part.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
     part.add_argument("--test", action="store_true", help="run the tests, without a run of the study")
@@ -66,7 +68,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error(f"--lab and --test go without {' '.join(extra)}")
     if options.forget == "":
         parser.error("argument --forget: an empty name")
-    options.corpus = options.corpus or profiles.get(options.profile).corpus
+    if options.network == "light" and (options.first or options.only):
+        parser.error("--network light only trains: it goes without --from and --only")
+    options.profile = options.profile or profiles.default(options.network)
+    options.corpus = options.corpus or profiles.training_of(profiles.get(options.profile), options.network).corpus
     return options
 
 
@@ -114,17 +119,25 @@ def parameters_of(options: argparse.Namespace) -> dict:
 
 
 def train_a_piece(options: argparse.Namespace) -> None:
-    """Train for some minutes or to the end, and print how to continue."""
+    """Train for some minutes, or to the end, and print how to continue."""
     from audiosr_lib.training import cli
 
     device = device_for(options.device)
     prepare_corpus(options.corpus)
-    result = cli.run(options.profile, options.corpus, options.seed, device, options.minutes)
+    result = cli.run(options.profile, options.corpus, options.seed, device, options.minutes, options.network)
     parameters = parameters_of(options)
-    if result.finished:
+    if result.finished and options.network == "light":
+        print(f"Training is finished. To use it: audiosr IN.wav OUT.wav --network {options.profile}-light")
+    elif result.finished:
         print(f"Training is finished. The study takes it: {again(parameters)}")
     else:
-        print(f"Not finished. To continue: {again(parameters, '--minutes', f'{options.minutes:g}')}")
+        print(f"Not finished. To continue: {again(parameters, *piece_of(options))}")
+
+
+def piece_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options of a command that only trains."""
+    network = ("--network", options.network) if options.network != "unet" else ()
+    return (*network, "--minutes", f"{options.minutes:g}") if options.minutes else network
 
 
 def forget(options: argparse.Namespace) -> None:
@@ -135,7 +148,8 @@ def forget(options: argparse.Namespace) -> None:
     known = {folder.name: folder for folder in checkpoints.trainings(options.profile)}
     name = options.forget
     if name is True:
-        config = TrainingConfig.of(profiles.get(options.profile), corpora.open_corpus(options.corpus).name, options.seed)
+        corpus = corpora.open_corpus(options.corpus).name
+        config = TrainingConfig.of(profiles.get(options.profile), corpus, options.seed, network=options.network)
         name = checkpoint.directory_of(config, options.profile).name
     listed = "".join(f"\n  {n}: {checkpoints.progress(folder)}" for n, folder in known.items() if n != name)
     others = f"Other trainings of this profile:{listed}" if listed else "There is no other training of this profile."
@@ -196,8 +210,8 @@ def kept(options: argparse.Namespace, started: float) -> str:
     if saved := checkpoints.saved_since(options.profile, started):
         said.append(saved)
     first = next((n.name[:2] for n in paths.notebooks() if n.stem not in done), "") if done else options.first
-    part = {"--from": first, "--minutes": options.minutes and f"{options.minutes:g}", "--only": options.only}
-    more = next(((option, value) for option, value in reversed(part.items()) if value), ())
+    part = {"--from": first, "--only": options.only}
+    more = piece_of(options) or next(((option, value) for option, value in reversed(part.items()) if value), ())
     return f"Kept: {', '.join(said)}. To continue: {again(parameters_of(options), *more)}"
 
 
@@ -217,7 +231,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.profile)
         files.restore(paths.figures(options.profile))
         with files.only_one(paths.home() / "build" / "lock", "this folder"):
-            action = forget if options.forget is not None else train_a_piece if options.minutes else study
+            trains = options.minutes or options.network == "light"
+            action = forget if options.forget is not None else train_a_piece if trains else study
             action(options)
         return 0
 

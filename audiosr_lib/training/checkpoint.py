@@ -24,9 +24,13 @@ from audiosr_lib.training.config import TrainingConfig
 
 
 def directory_of(config: TrainingConfig, profile: str) -> Path:
-    """Return the folder of a training: build/<profile>/trainings/<corpus>-seed<seed>-<hash of what decides it>."""
+    """Return the folder of a training: build/<profile>/trainings/<corpus>-seed<seed>-<hash of what decides it>.
+
+    That of another network than the U-Net begins with the network's name.
+    """
     digest = hashlib.sha256(json.dumps(config.decides(), sort_keys=True).encode()).hexdigest()[:8]
-    return paths.trainings(profile) / f"{config.corpus}-seed{config.seed}-{digest}"
+    network = "" if config.network == "unet" else f"{config.network}-"
+    return paths.trainings(profile) / f"{network}{config.corpus}-seed{config.seed}-{digest}"
 
 
 def seeds(config: TrainingConfig, profile: str) -> dict[int, Path]:

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from audiosr_lib.base.constants import SR_HIGH
-from audiosr_lib.base.profiles import Profile
+from audiosr_lib.base.profiles import Profile, training_of
 from audiosr_lib.data import dataset
 
 VERSION = 3  # raise it when a change makes the same config learn something else
+ADDED = ("network", "width", "blocks", "frames", "start")  # fields younger than that version: at their defaults they decide nothing
 SWITCHES = ("data_on_device", "fused", "compiled", "log_every", "snapshots")  # fields that decide only speed and storage
 
 
@@ -34,6 +35,11 @@ class TrainingConfig:
     masked: bool = False  # the spectral losses ignore what is above the edge of a target
     floor_db: float | None = None  # noise floor of the training pairs of lossy recordings, RMS in dB re full scale
     version: int = VERSION
+    network: str = "unet"  # one of `networks.NETWORKS`
+    width: int = 0  # of the light network, see `light.LightNet`
+    blocks: int = 0
+    frames: int = 0
+    start: str = ""  # SHA-256 of the weights that the training starts from; "": from the initialisation
     # Speed. With all switches off this is the plain loop of notebook 08.
     data_on_device: bool = False  # keep the corpus in GPU memory if it fits
     fused: bool = False  # Adam as one kernel
@@ -42,23 +48,26 @@ class TrainingConfig:
     snapshots: bool = False  # keep the weights of the steps validate_every * 1, 2, 4, 8, ...
 
     @classmethod
-    def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu") -> TrainingConfig:
+    def of(cls, profile: Profile, corpus: str, seed: int, device: str = "cpu", network: str = "unet") -> TrainingConfig:
         """Return the config of a profile and a prepared corpus: the plain loop on "cpu", every switch that the profile allows on "cuda"."""
-        values = {field.name: getattr(profile, field.name) for field in fields(cls) if hasattr(profile, field.name)}
+        training = training_of(profile, network)
+        values = {field.name: getattr(training, field.name) for field in fields(cls) if hasattr(training, field.name)}
         values |= {"corpus": corpus, "corpus_sha256": dataset.summary(corpus)["content_sha256"], "seed": seed}
         if device == "cuda":
-            values |= {"data_on_device": True, "fused": True, "log_every": min(25, profile.validate_every)}
+            values |= {"data_on_device": True, "fused": True, "log_every": min(25, training.validate_every)}
             values["compiled"] = "inductor" if profile.compile_network else ""  # compilation takes a minute
         return cls(**values)
 
     @property
     def crop_length(self) -> int:
-        """Samples of a crop, even."""
-        return round(self.crop_seconds * SR_HIGH / 2) * 2
+        """Samples of a crop: even for the U-Net, a multiple of 4 for the light network."""
+        multiple = 4 if self.network == "light" else 2
+        return round(self.crop_seconds * SR_HIGH / multiple) * multiple
 
     def decides(self) -> dict:
         """Return the fields that decide what is learned. The switches may change when a training is resumed, as on another device."""
-        return {name: value for name, value in asdict(self).items() if name not in SWITCHES}
+        unused = {f.name for f in fields(self) if f.name in ADDED and getattr(self, f.name) == f.default}
+        return {name: value for name, value in asdict(self).items() if name not in SWITCHES and name not in unused}
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,25 @@ import pandas as pd
 from audiosr_lib.base import checkpoints, files, paths
 from audiosr_lib.losses import LOSS_NAMES
 
-FIELDS = {"train": ("step", "seconds", "grad_norm", *LOSS_NAMES), "validation": ("step", "seconds", *LOSS_NAMES)}
+FIELDS = {"train": ("step", "seconds", "grad_norm"), "validation": ("step", "seconds")}  # then the losses, the total first
 
 
 class Log:
     """The open files train.csv and validation.csv and a TensorBoard writer.
 
-    Opening drops the rows after the checkpoint's step. With write=False nothing is written: one of several processes writes.
+    Opening drops the rows after the checkpoint's step.
+
+    Parameters
+    ----------
+    directory : folder of the files.
+    step : of the checkpoint.
+    names : of the losses.
+    write : with False nothing is written: one of several processes writes.
     """
 
-    def __init__(self, directory: Path, step: int, write: bool = True) -> None:
+    def __init__(self, directory: Path, step: int, names: tuple[str, ...] = LOSS_NAMES, write: bool = True) -> None:
         self.directory, self.step, self.active = directory, step, write
+        self.fields = {name: (*first, *names) for name, first in FIELDS.items()}
         self._outputs = {}
 
     def __enter__(self) -> Log:
@@ -29,7 +37,7 @@ class Log:
             return self
         from torch.utils.tensorboard import SummaryWriter
 
-        for name, fields in FIELDS.items():
+        for name, fields in self.fields.items():
             file = self.directory / f"{name}.csv"
             kept = [row for row in read_log(file) if row["step"] <= self.step and self.step > 0]
             with files.atomic_write(file) as path:
@@ -42,7 +50,7 @@ class Log:
         if not self.active:
             return
         row = row | losses
-        self._outputs[name].write(",".join(_number(row[field]) for field in FIELDS[name]) + "\r\n")
+        self._outputs[name].write(",".join(_number(row[field]) for field in self.fields[name]) + "\r\n")
         for tag, value in losses.items():
             self._outputs["tensorboard"].add_scalar(f"{name}/{tag}", value, global_step=row["step"])
 
@@ -77,7 +85,7 @@ def read_log(file: Path) -> list[dict[str, float]]:
         return []
     text = file.read_text(encoding="utf-8", errors="replace")
     lines = text[: text.rfind("\n") + 1]  # an interruption can cut the last line
-    if lines and lines.splitlines()[0].split(",") not in map(list, FIELDS.values()):
+    if lines and not any(lines.startswith(",".join((*first, "loss"))) for first in FIELDS.values()):
         raise files.DamagedFile(
             f"{paths.shown(file)} is damaged: its first line is not the header of a log. Put a copy of it back, or delete the training: "
             f"{checkpoints.forgetting(file.parent)}"

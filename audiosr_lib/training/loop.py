@@ -1,4 +1,4 @@
-"""Training the U-Net (coursework sections 2.5 and 2.6): a plain loop that can be interrupted and resumed.
+"""Training a network (coursework sections 2.5 and 2.6): a plain loop that can be interrupted and resumed.
 
 A batch depends only on (seed, step), so a checkpoint needs no state of a random generator: on the CPU, a resumed training ends
 with the same bits as an uninterrupted one. Notebook 08.
@@ -20,13 +20,13 @@ from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data import dataset
 from audiosr_lib.data.dataset import Crops, PairedSplit
 from audiosr_lib.data.download import require_space
-from audiosr_lib.losses import LOSS_NAMES, Objective
 from audiosr_lib.training import distributed
 from audiosr_lib.training.batches import make_batches
 from audiosr_lib.training.checkpoint import claim_directory, load_checkpoint, save_checkpoint
 from audiosr_lib.training.config import TrainingConfig, TrainingResult
 from audiosr_lib.training.log import Log
-from audiosr_lib.unet import UNet
+from audiosr_lib.training.networks import NETWORKS, new_model
+from audiosr_lib.training.variation import VariedBatches, plain_inputs
 
 CHECKPOINT_SECONDS = 120.0  # longest time between checkpoints, besides the steps of the config
 
@@ -39,23 +39,16 @@ class TrainingDiverged(StudyError):
     """The loss or its gradient is not finite."""
 
 
-def new_model(seed: int) -> UNet:
-    """Return a U-Net with PyTorch's default initialisation, the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return UNet()
-
-
 def train_step(
     model: nn.Module,
-    objective: Objective,
+    objective: nn.Module,
     optimizer: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
     clip_norm: float,
     edge_hz: Tensor | None = None,
 ) -> Tensor:
-    """Do one step of section 2.5 and return the four losses and the gradient norm before clipping, ``(5,)``.
+    """Do one step of section 2.5 and return the losses, four for the U-Net, and the gradient norm before clipping, ``(5,)``.
 
     The results stay on the device of x, so a GPU need not wait. If the step is not finite, neither are they.
 
@@ -63,7 +56,7 @@ def train_step(
     ----------
     model : the network.
     objective : its loss.
-    optimizer : Adam.
+    optimizer : of its weights, Adam for the U-Net.
     x : inputs, ``(B, 1, T)``.
     y : targets, ``(B, 1, T)``.
     clip_norm : largest norm of the gradient.
@@ -79,16 +72,16 @@ def train_step(
 
 @torch.no_grad()
 def validate(
-    model: nn.Module, objective: Objective, x: Tensor, y: Tensor, batch_size: int, edge_hz: Tensor | None = None
+    model: nn.Module, objective: nn.Module, x: Tensor, y: Tensor, batch_size: int, edge_hz: Tensor | None = None
 ) -> dict[str, float]:
-    """Return the mean of the four losses over fixed crops ``(N, 1, T)``, with batch norm in evaluation mode.
+    """Return the mean of each loss over fixed crops ``(N, 1, T)``, with batch norm in evaluation mode.
 
     The total uses the MSE weight of the training. (The coursework's program validates with weight 1; notebook 09 shows that, too.)
     With `edge_hz`, ``(N,)``, the spectral losses ignore what is above the edges of the targets.
     """
     was_training = model.training
     model.eval()
-    sums = dict.fromkeys(LOSS_NAMES, 0.0)
+    sums = dict.fromkeys(objective.names, 0.0)
     edges = [None] * -(-len(x) // batch_size) if edge_hz is None else edge_hz.split(batch_size)
     for part_x, part_y, part_edge in zip(x.split(batch_size), y.split(batch_size), edges, strict=True):
         for name, term in objective(model(part_x), part_y, part_edge).as_dict().items():
@@ -174,16 +167,21 @@ class Trainer:
         distributed.barrier()
         train_split, validation_split = (PairedSplit(config.corpus, s) for s in ("train", "validation"))
         crops = Crops(train_split, config.batch_size, config.crop_length, config.seed, (rank, world), config.floor_db)
+        self.kind = NETWORKS[config.network]
         self.batches = make_batches(crops, device, config.data_on_device)
+        if self.kind.varied:
+            self.batches = VariedBatches(self.batches)
         fixed = dataset.fixed_crops(validation_split, config.validation_crops, config.crop_length)
         self.edges_val = None  # with them, the spectral losses are masked
         if config.masked:
             places = dataset.fixed_places(validation_split, config.validation_crops, config.crop_length)
             self.edges_val = self.as_tensor([validation_split.utterances[i].edge_hz for i, _ in places])
         self.x_val, self.y_val = (torch.from_numpy(side).to(device) for side in fixed)
-        self.model = new_model(config.seed).to(device).train()
-        self.objective = Objective(config.mse_weight).to(device)
-        self.optimizer = torch.optim.Adam(
+        if self.kind.varied:
+            self.x_val = plain_inputs(self.y_val)
+        self.model = new_model(config.seed, lambda: self.kind.make(config)).to(device).train()
+        self.objective = self.kind.objective(config).to(device)
+        self.optimizer = self.kind.optimizer(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=config.fused or None
         )
         self.state = load_checkpoint(directory / "last.pt", self.model, self.optimizer)
@@ -196,11 +194,12 @@ class Trainer:
                 f"The processes found different checkpoints in {directory.name}: step {self.first} here, step {of_rank0:g} in rank 0. "
                 "Let all machines share the project's folder, or copy build/<profile>/trainings to each before they start."
             )
-        self.stepped = distributed.data_parallel(self.model)
+        self.scored = self.kind.trained(self.model)
+        self.stepped = distributed.data_parallel(self.scored)
         if config.compiled:
             torch._dynamo.config.suppress_errors = True  # without a C compiler PyTorch warns and does not compile
             self.stepped = torch.compile(self.stepped, backend=config.compiled)
-        self.log = Log(directory, self.first, write=self.leads)
+        self.log = Log(directory, self.first, self.objective.names, write=self.leads)
         if self.leads and self.state["best_step"] and not (directory / "best.pt").exists():  # lost: the last checkpoint takes its place
             self.state["best_loss"] = math.inf
             self.keep_if_best(self.validation_losses()["loss"])
@@ -216,6 +215,8 @@ class Trainer:
         config, at = self.config, self.state["step"]
         x, y = self.batches(at)
         edge_hz = self.as_tensor(self.batches.crops.edges_hz(at)) if config.masked else None
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * self.kind.share(at, config.steps)
         self.unread.append(train_step(self.stepped, self.objective, self.optimizer, x, y, config.clip_norm, edge_hz))
         self.state["step"] += 1
 
@@ -231,7 +232,7 @@ class Trainer:
                     f"({self.config.learning_rate}) in audiosr_lib/base/profiles.py."
                 )
             self.state["seconds"] += each
-            row = dict(zip(LOSS_NAMES, losses, strict=True))
+            row = dict(zip(self.objective.names, losses, strict=True))
             self.log.train(step, self.state["seconds"], norm, row)
             if self.on_step is not None:
                 self.on_step(step, row)
@@ -243,8 +244,8 @@ class Trainer:
         return bool(distributed.broadcast_from_rank0(time.perf_counter() - since >= seconds, self.device))
 
     def validation_losses(self) -> dict[str, float]:
-        """Return the four losses over the fixed crops of the validation split."""
-        return validate(self.model, self.objective, self.x_val, self.y_val, self.config.batch_size, self.edges_val)
+        """Return the losses over the fixed crops of the validation split."""
+        return validate(self.scored, self.objective, self.x_val, self.y_val, self.config.batch_size, self.edges_val)
 
     def measure(self) -> float:
         """Log the losses over the validation crops and return the total; infinity in processes other than rank 0."""
