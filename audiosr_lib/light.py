@@ -84,10 +84,11 @@ def texture(spectrum: Tensor) -> Tensor:
     return flat.repeat(1, 1, 3)[..., : END - FIRST]
 
 
-def fill(spectrum: Tensor, levels: Tensor) -> Tensor:
+def fill(spectrum: Tensor, levels: Tensor, fine: Tensor | None = None) -> Tensor:
     """Return a spectrum whose bands have the given levels, ``(B, M, 513), (B, M, 36) -> (B, M, 513)``.
 
-    What the interpolation filters have faded is amplified by at most `EQUALISER_DB`; what lacks then is texture.
+    What the interpolation filters have faded is amplified by at most `EQUALISER_DB`. What lacks then is taken from the fine structure
+    `fine`, ``(B, M, 288)`` complex with mean power 1; by default from `texture`.
     """
     wanted = to_bins((10**levels).sqrt())  # amplitudes
     faded = spectrum[..., FIRST:FADE]
@@ -95,7 +96,7 @@ def fill(spectrum: Tensor, levels: Tensor) -> Tensor:
     gain = (wanted[..., : FADE - FIRST].square() / power).clamp(1, 10 ** (EQUALISER_DB / 10))
     lacking = (wanted[..., : FADE - FIRST].square() - power * gain).clamp_min(0)
     amplitude = torch.cat([(lacking + 1e-20).sqrt(), wanted[..., FADE - FIRST :]], -1)
-    new = texture(spectrum) * amplitude
+    new = (texture(spectrum) if fine is None else fine) * amplitude
     return torch.cat(
         [spectrum[..., :FIRST], faded * gain.sqrt() + new[..., : FADE - FIRST], new[..., FADE - FIRST :], spectrum[..., END:]], -1
     )

@@ -61,21 +61,25 @@ class UNet(nn.Module):
     """The U-Net that adds the missing band to interpolated waveforms at the target rate. It has 17,850,593 parameters.
 
     Shape: ``(B, 1, T) -> (B, 1, T)`` for any T >= 1. Source: coursework section 2.4, Appendix A. Notebook 08.
+
+    Parameters
+    ----------
+    channels : of the encoder outputs, top to bottom; another number of levels or another width makes another network (notebook 12).
     """
 
     interpolation = "kaiser_fast"  # method that makes its input
 
-    def __init__(self) -> None:
+    def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
-        self.inp = ConvBlock(1, CHANNELS[0])
-        self.down = nn.ModuleList(ConvBlock(c_in, c_out, stride=2) for c_in, c_out in itertools.pairwise(CHANNELS))
-        ups, below = [], CHANNELS[-1]
-        for skip in reversed(CHANNELS[:-1]):
-            out = max(skip // 2, CHANNELS[0])  # 512, 256, ..., 16, 16
+        self.inp = ConvBlock(1, channels[0])
+        self.down = nn.ModuleList(ConvBlock(c_in, c_out, stride=2) for c_in, c_out in itertools.pairwise(channels))
+        ups, below = [], channels[-1]
+        for skip in reversed(channels[:-1]):
+            out = max(skip // 2, channels[0])  # 512, 256, ..., 16, 16
             ups.append(UpBlock(below + skip, out))
             below = out
         self.up = nn.ModuleList(ups)
-        self.final = nn.Conv1d(CHANNELS[0], 1, kernel_size=1)
+        self.final = nn.Conv1d(channels[0], 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 3 or x.shape[1] != 1:

@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import SMALL_TRAINING
 
+from audiosr_lib import metrics, resampling
 from audiosr_lib.base import checkpoints, files, paths, profiles
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.data import dataset
@@ -14,6 +16,7 @@ from audiosr_lib.losses import LOSS_NAMES
 from audiosr_lib.study import card
 from audiosr_lib.training import checkpoint, log, loop
 from audiosr_lib.training.config import TrainingConfig
+from audiosr_lib.unet import count_parameters
 
 
 def small_record(folder, corpus):
@@ -87,6 +90,35 @@ def test_the_history_is_that_of_the_training(trained):
     means = [steps.loss[:2].mean(), steps.loss[2:].mean()]
     assert history.train_loss.isna()[0] and list(history.train_loss[1:]) == pytest.approx(means, rel=1e-5)
     assert list(by_time.step) == [0, 2, 4] and list(by_time.lsd_log10) == pytest.approx([1, 1 / 3, 1 / 5], rel=1e-5)
+
+
+def test_the_card_of_a_light_network_is_measured_here(prepared, monkeypatch, tmp_path):
+    light = dataclasses.replace(
+        profiles.get("overnight").light,
+        **{"corpus": prepared.name, "steps": 4, "batch_size": 2, "crop_seconds": 0.1, "validation_crops": 2},
+        **{"validate_every": 2, "checkpoint_every": 2, "width": 16, "blocks": 1},
+    )
+    small = dataclasses.replace(profiles.get("overnight"), corpus=prepared.name, light=light, unseen=())
+    monkeypatch.setitem(profiles.PROFILES, "overnight", small)
+    monkeypatch.setattr(paths, "weights", lambda: tmp_path / "weights")
+    config = TrainingConfig.of(small, prepared.name, seed=0, network="light")
+    with pytest.raises(StudyError, match=r"is not finished: first run ./run_all\.sh --network light"):
+        card.make("overnight", "light", network="light")
+    result = loop.train(config, checkpoint.directory_of(config, "overnight"))
+    assert card.main(["--network", "light"]) == 0
+    file, about = weights.published()["light"], weights.card("light")
+    network = systems.load_model(file)
+    assert about["parameters"] == count_parameters(network) and about["steps"] == result.step == 4
+    (row,) = about["test_sets"]
+    split = dataset.PairedSplit(prepared.name, "test")
+    assert (row["speakers"], row["utterances"]) == (len(split.by_speaker()), len(split))
+    made = [systems.super_resolve(systems.load_model(result.best), resampling.degrade(split.read(i)[1])) for i in range(len(split))]
+    expected = [metrics.evaluate(y_hat, split.read(i)[1])["lsd_log10"] for i, y_hat in enumerate(made)]
+    assert row["lsd_log10"] == pytest.approx(np.mean(expected), rel=1e-6)
+    text = file.with_suffix(".md").read_text(encoding="utf-8")
+    assert text == card.markdown(about) and "AdamW" in text and "The light network of chapter 12" in text
+    history, by_time = weights.history("light")
+    assert list(history.step) == [0, 2, 4] and list(by_time.step) == [2, 4]
 
 
 def test_without_a_record_nothing_is_published(trained):

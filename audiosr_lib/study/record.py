@@ -219,8 +219,8 @@ def publish(profile: str, parameters: dict, seconds: dict[str, float], device: s
         "profile": profile,
         "parameters": asdict(profiles.get(profile)) | {"corpus": parameters["corpus"], "device": device},
         "seed": parameters["seed"],
-        "corpus": _described(about),
-        "tested_on": [_described(dataset.summary(n)) for n in _prepared_beside(profiles.get(profile), parameters["corpus"])],
+        "corpus": described(about),
+        "tested_on": [described(dataset.summary(n)) for n in _prepared_beside(profiles.get(profile), parameters["corpus"])],
         "git_commit": provenance.git_commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": provenance.device_description(),
@@ -246,11 +246,11 @@ def _prepared_beside(profile: Profile, corpus: str) -> list[str]:
     return [name for name in profile.beside(corpus) if preparation.is_prepared(paths.prepared(name))]
 
 
-def _described(about: dict) -> dict:
+def described(about: dict) -> dict:
     """Return what a manifest says of a corpus and of its parts: origin, licence, hash, hours, and lossy coding."""
     fields = ("corpus", "title", "licence", "source", "lossy", "content_sha256", "utterances", "seconds")
     hours = {s: round(seconds / 3600, 3) for s, seconds in about["seconds"].items()}
-    parts = {"parts": [_described(part) for part in about["parts"]]} if "parts" in about else {}
+    parts = {"parts": [described(part) for part in about["parts"]]} if "parts" in about else {}
     return {k: about[k] for k in fields} | {"hours": hours} | parts
 
 
