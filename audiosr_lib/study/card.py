@@ -237,6 +237,20 @@ def make(profile: str, name: str, note: str = "", network: str = "unet", corpus:
     return target.with_suffix(".md")
 
 
+def optimised(kind: str, config: dict) -> str:
+    """Return how a kind of network was optimised, in words."""
+    if kind == "light":
+        return (
+            f"AdamW, learning rate {config['learning_rate']:g} falling to 0 by half a cosine, weight decay {config['weight_decay']:g}, "
+            f"gradients clipped at {config['clip_norm']:g}; random gains, tilts, noises and filters. The loss is the error of the "
+            "levels in bels."
+        )
+    return (
+        f"Adam, learning rate {config['learning_rate']:g}, weight decay {config['weight_decay']:g}, weight of the MSE "
+        f"{config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}."
+    )
+
+
 def markdown(card: dict) -> str:
     """Return a card as Markdown."""
     kind = card.get("network", "unet")
@@ -261,16 +275,6 @@ def markdown(card: dict) -> str:
     for name, value in validation["network"].items():
         without = validation["kaiser_fast"][name]
         losses.append({"loss": name, "network": f"{value:.4g}"} | ({} if without is None else {"Kaiser fast": f"{without:.4g}"}))
-    optimiser = (
-        f"Adam, learning rate {config['learning_rate']:g}, weight decay {config['weight_decay']:g}, weight of the MSE "
-        f"{config['mse_weight']:g}, gradients clipped at {config['clip_norm']:g}."
-    )
-    if kind == "light":
-        optimiser = (
-            f"AdamW, learning rate {config['learning_rate']:g} falling to 0 by half a cosine, weight decay {config['weight_decay']:g}, "
-            f"gradients clipped at {config['clip_norm']:g}; random gains, tilts, noises and filters. The loss is the error of the "
-            "levels in bels."
-        )
     lines = [
         f"# The network `{card['name']}`",
         f"{WHAT[kind]}, {card['parameters']:,} parameters.",
@@ -280,7 +284,7 @@ def markdown(card: dict) -> str:
         f"{config['crop_seconds']:g} s ({card['hours_heard']:.1f} hours of crops) in {card['hours']:.1f} hours on "
         f"{card['device'].get('gpu') or card['device']['cpu']}, at the median pace of {3600 * card['hours'] / card['steps']:.2f} s a step "
         f"({card['hours_with_other_work']:.1f} hours with the other work on that machine).",
-        f"{optimiser} The weights are those of the lowest validation loss, at "
+        f"{optimised(kind, config)} The weights are those of the lowest validation loss, at "
         f"step {card['best_step']:,}. Code: commit `{card['commit']}`. {card['note']}".strip(),
         table(recordings),
         "Validation losses, on speakers that it was not trained on:",
