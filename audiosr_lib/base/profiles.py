@@ -39,7 +39,7 @@ class LightTraining(Training):
     """The settings of a training of the light network. Notebook 12."""
 
     network: str = "light"
-    steps: int = 16_000
+    steps: int = 5_000
     batch_size: int = 24
     crop_seconds: float = 1.0
     validate_every: int = 250

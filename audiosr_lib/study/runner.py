@@ -30,7 +30,7 @@ HELP_END = """examples:
   ./run_all.sh --corpus ~/recordings          your own full-band recordings, one sub-folder for each speaker
   ./run_all.sh --from 09                      continue after a failure
   ./run_all.sh --profile coursework --minutes 9   train for 9 minutes; repeat it to continue
-  ./run_all.sh --network light                train the light network, about an hour on two cores
+  ./run_all.sh --network light                train the light network, about twenty minutes on two cores
   ./run_all.sh --seed 5 --forget              delete the training with seed 5; the next run trains again
   ./run_all.sh --lab                          open the notebooks in JupyterLab
   ./run_all.sh --test                         the tests"""
