@@ -1,8 +1,8 @@
 """Library of the audio super-resolution study.
 
-    signals, spectral, resampling, metrics, losses, unet    the methods that the notebooks teach
+    signals, spectral, resampling, metrics, losses, unet, light    the methods that the notebooks teach
     data        preparation of recordings: pairs and crops
-    training    training of the U-Net
+    training    training of the networks
     inference   use of a trained network
     claims      claims of the coursework, and verdicts computed from a record
     teaching    figures, players, sliders and exercises of the notebooks
