@@ -36,6 +36,7 @@ USE = {
     "light": "Making speech at 22.05 kHz bright. It takes speech that was interpolated to 44.1 kHz, predicts how loud each band from 9.0 "
     "to 21.4 kHz is, and fills these bands with the fine structure of the band below.",
 }
+STORED = {"unet": "The convolutions are in half precision, the batch norms", "light": "Matrices are in half precision, vectors"}
 INVENTED = "The band above 11 kHz is invented. It is not what the speaker said, and must not serve as evidence."
 LIMITS = {
     "unet": (
@@ -294,7 +295,7 @@ def markdown(card: dict) -> str:
         table(tested),
         "## File",
         f"`{card['name']}.safetensors`, {card['bytes'] / 1e6:.1f} MB, SHA-256 `{card['sha256']}`.",
-        "The convolutions are in half precision, the batch norms in single precision. On "
+        f"{STORED[kind]} in single precision. On "
         f"{half['utterances']} test utterances this changes LSD by at most {half['largest_difference_lsd_log10']:.1g} and SNR by at most "
         f"{half['largest_difference_snr_db']:.1g} dB.",
         "## Limits",
