@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from audiosr_lib import artefacts, light, metrics, resampling
+from audiosr_lib import light
 from audiosr_lib.base import files, paths, profiles
 from audiosr_lib.base.constants import SR_HIGH
 from audiosr_lib.base.errors import run_command
@@ -30,6 +30,7 @@ from audiosr_lib.data.dataset import Crops, PairedSplit, fixed_crops, fixed_plac
 from audiosr_lib.inference import systems, weights
 from audiosr_lib.light import EnvelopeLoss, LightNet, Predictor
 from audiosr_lib.losses import Objective
+from audiosr_lib.study import card
 from audiosr_lib.training import adaptation, loop, networks
 from audiosr_lib.training.batches import HostBatches
 from audiosr_lib.training.variation import VariedBatches
@@ -38,7 +39,6 @@ from audiosr_lib.unet import CHANNELS, UNet, count_parameters
 CORPUS = "ravdess+alnum+czech-ph"
 SEEDS = (0, 1, 2)
 TEST_SETS = ("ravdess", "alnum")
-LONGEST = 4 * SR_HIGH  # samples of a test utterance
 
 
 def file_of(name: str) -> Path:
@@ -60,23 +60,10 @@ def collect(name: str, jobs: list[tuple[str, int]], work: Callable[[str, int], l
         files.write_text(file_of(name), pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
 
 
-def tested(model: nn.Module, per_set: int = 24) -> list[dict]:
-    """Return the mean measures of a network on each test set, on utterances that are evenly spread over the speakers."""
-    rows = []
-    for name in TEST_SETS:
-        split = PairedSplit(name, "test")
-        chosen = split.spread(None, min_length=SR_HIGH)
-        measured = []
-        for i in chosen[:: max(1, len(chosen) // per_set)][:per_set]:
-            u = split.utterances[i]
-            length = min(u.length, LONGEST) // 2 * 2
-            y = split.read(i, (u.length - length) // 4 * 2, length)[1]
-            y_hat = systems.super_resolve(model, resampling.degrade(y))
-            measured.append(metrics.evaluate(y_hat, y) | artefacts.measure(y_hat, y, u.edge_hz))
-        means = pd.DataFrame(measured).mean()
-        kept = [m for m in means.index if m in ("lsd_log10", "lsd_high_log10", "snr_db") or m.startswith("level_")]
-        rows.append({"test_set": name, "utterances": len(measured)} | {m: means[m] for m in kept})
-    return rows
+def tested(model: nn.Module, per_speaker: int = 4) -> list[dict]:
+    """Return the mean measures of a network on each test set, see `card.tested`."""
+    rows = [card.tested(model, PairedSplit(name, "test"), per_speaker) for name in TEST_SETS]
+    return [{k: v for k, v in row.items() if not isinstance(v, list)} for row in rows]
 
 
 # --- the proposals of the coursework's conclusion, each in the same few minutes ---
@@ -132,7 +119,7 @@ def proposal(variant: str, seed: int) -> list[dict]:
     edges = torch.tensor([validation.utterances[i].edge_hz for i, _ in fixed_places(validation, 48, CROP)])
     loss = loop.validate(model, objective, x, y, 8, edges)["loss"]
     same = {"parameters": count_parameters(model), "steps": STEPS, "seconds": seconds, "validation_loss": loss}
-    return [same | row for row in tested(model.eval(), 12)]
+    return [same | row for row in tested(model.eval(), 2)]
 
 
 # --- adversarial fine-tuning of the light network ---

@@ -116,7 +116,7 @@ def test_the_card_of_a_light_network_is_measured_here(prepared, monkeypatch, tmp
     expected = [metrics.evaluate(y_hat, split.read(i)[1])["lsd_log10"] for i, y_hat in enumerate(made)]
     assert row["lsd_log10"] == pytest.approx(np.mean(expected), rel=1e-6)
     text = file.with_suffix(".md").read_text(encoding="utf-8")
-    assert text == card.markdown(about) and "AdamW" in text and "The light network of chapter 12" in text
+    assert text == card.markdown(about) and "AdamW" in text and "The light network, `audiosr_lib.light`" in text
     history, by_time = weights.history("light")
     assert list(history.step) == [0, 2, 4] and list(by_time.step) == [2, 4]
 

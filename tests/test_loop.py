@@ -272,7 +272,7 @@ def test_a_log_that_was_cut_keeps_its_whole_rows(tmp_path, end):
     assert [row["step"] for row in log.read_log(tmp_path / "train.csv")] == ([6, 7] if "\x00" in end else [6])
 
 
-@pytest.mark.parametrize("text", ["\n", "steps,x\n1,2\n"])
+@pytest.mark.parametrize("text", ["\n", "steps,x\n1,2\n", "step,seconds,loss,x\n1,2,3,4\n"])
 def test_a_log_with_another_header_is_damaged(tmp_path, text):
     (tmp_path / "train.csv").write_text(text)
     with pytest.raises(files.DamagedFile, match=r"train.csv is damaged: its first line is not the header of a log"):

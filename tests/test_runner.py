@@ -40,6 +40,16 @@ def copy(tmp_path):
     return call
 
 
+def test_the_light_network_is_trained_alone_and_in_full():
+    """Without a profile, its training is that of overnight; it goes without a notebook."""
+    options = runner.parse(["--network", "light", "--corpus", "vctk"])
+    assert (options.profile, options.corpus) == ("overnight", "vctk")
+    assert runner.parse(["--network", "light"]).corpus == profiles.get("overnight").light.corpus
+    assert (runner.parse([]).profile, runner.parse([]).corpus) == ("quick", profiles.get("quick").corpus)
+    with pytest.raises(SystemExit):
+        runner.parse(["--network", "light", "--only", "08"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

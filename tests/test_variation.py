@@ -74,6 +74,22 @@ def test_silence_gets_noise_in_half_of_the_versions():
     assert rms_db.min() > -116 and rms_db.max() < -60  # -105 to -70, and the tilt of the noise
 
 
+def test_the_same_recordings_get_another_version_in_another_step(prepared):
+    crops = Crops(PairedSplit(prepared.name, "train"), 2, 4096, 0)
+    same = HostBatches(crops, "cpu")(0)
+
+    class Same:
+        """Batches that are the same in every step."""
+
+        def __call__(self, step):
+            return same
+
+    batches = Same()
+    batches.crops = crops
+    varied = variation.VariedBatches(batches)
+    assert not torch.equal(varied(7)[1], varied(8)[1])
+
+
 def test_versions_depend_on_seed_and_step_only(prepared):
     split = PairedSplit(prepared.name, "train")
 

@@ -29,7 +29,7 @@ from audiosr_lib.training.log import FIELDS, read_log
 from audiosr_lib.training.networks import NETWORKS
 from audiosr_lib.unet import count_parameters
 
-WHAT = {"unet": "The coursework's 1-D U-Net", "light": "The light network of chapter 12"}
+WHAT = {"unet": "The coursework's 1-D U-Net", "light": "The light network, `audiosr_lib.light`"}
 USE = {
     "unet": "Comparing, listening and teaching: the network of the coursework, trained long enough to be judged. It takes "
     "speech that was interpolated from 22.05 kHz to 44.1 kHz by resampy's kaiser_fast, and adds the band above 11 kHz.",
@@ -52,8 +52,8 @@ LIMITS = {
         "telephone speech or other rates.",
         INVENTED,
         "It adds nothing above 21.4 kHz and changes nothing below 9 kHz.",
-        "A microphone that is much brighter or duller than those of its recordings gets their mean level; adaptation mends that "
-        "(chapter 12).",
+        "A microphone that is much brighter or duller than those of its recordings gets their mean level. "
+        "`audiosr_lib.training.adaptation` goes on from these weights on recordings of your own.",
     ),
 }
 TERMS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ class Recordings:
     corpus: str = "your recordings"
     split: str = "train"
 
-    @property
+    @cached_property
     def utterances(self) -> list[Utterance]:
         """The recordings, as if one speaker had spoken all."""
         return [Utterance(str(i), "speaker", 0, len(a), edge_hz=self.edge_hz) for i, a in enumerate(self.arrays)]

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from audiosr_lib.base import checkpoints, files, paths
+from audiosr_lib.light import EnvelopeLoss
 from audiosr_lib.losses import LOSS_NAMES
 
 FIELDS = {"train": ("step", "seconds", "grad_norm"), "validation": ("step", "seconds")}  # then the losses, the total first
+HEADERS = [(*fields, *losses) for fields in FIELDS.values() for losses in (LOSS_NAMES, EnvelopeLoss.names)]
 
 
 class Log:
@@ -85,7 +87,7 @@ def read_log(file: Path) -> list[dict[str, float]]:
         return []
     text = file.read_text(encoding="utf-8", errors="replace")
     lines = text[: text.rfind("\n") + 1]  # an interruption can cut the last line
-    if lines and not any(lines.startswith(",".join((*first, "loss"))) for first in FIELDS.values()):
+    if lines and tuple(lines.splitlines()[0].split(",")) not in HEADERS:
         raise files.DamagedFile(
             f"{paths.shown(file)} is damaged: its first line is not the header of a log. Put a copy of it back, or delete the training: "
             f"{checkpoints.forgetting(file.parent)}"
