@@ -6,7 +6,6 @@ import re
 
 SYSTEMS = ("kaiser_fast", "kaiser_best", "unet")  # the columns of Tables 2 and 3; "unet" is the network that the study judges
 PILOT = "unet_pilot"  # the network that a short run trains itself, beside them
-LIGHT = "light"  # the light network of notebook 12, beside them
 CONTROLS = ("noise", "folding", "replication")  # simple methods that fill the upper band, beside them
 
 LABELS = {
@@ -16,8 +15,6 @@ LABELS = {
     "kaiser_best": "Kaiser best",
     "unet_pilot": "U-Net, this run",
     "unet": "U-Net, trained",
-    "light_pilot": "light network, this run",
-    "light": "light network, trained",
     "soxr_vhq": "soxr VHQ",
     "noise": "shaped noise",
     "folding": "spectral folding",
@@ -28,7 +25,7 @@ VARIANTS = {
     "kaiser_fast_low_kept": "Kaiser fast, low band kept",
     "unet_low_kept": "U-Net, trained, low band kept",
 }
-COMPARED = {s: LABELS[s] for s in (*SYSTEMS, PILOT, LIGHT, *CONTROLS)} | VARIANTS  # the columns of the fair Table 2
+COMPARED = {s: LABELS[s] for s in (*SYSTEMS, PILOT, *CONTROLS)} | VARIANTS  # the columns of the fair Table 2
 
 WORDS = {k: v for k, v in LABELS.items() if "_" in k or k == "unet"} | VARIANTS | {
     "unet_bfloat16": "U-Net, trained, bfloat16", "unet_float16": "U-Net, trained, float16",

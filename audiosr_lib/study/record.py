@@ -19,7 +19,7 @@ from audiosr_lib.base import files, paths, profiles, provenance
 from audiosr_lib.base.device import DEVICES, device_for
 from audiosr_lib.base.errors import StudyError
 from audiosr_lib.base.kernel import current_cell
-from audiosr_lib.base.labels import LIGHT, PILOT
+from audiosr_lib.base.labels import PILOT
 from audiosr_lib.base.profiles import Profile
 from audiosr_lib.data import corpora, dataset
 from audiosr_lib.data.options import SEEDS
@@ -89,8 +89,8 @@ class Run:
     def _fragment_file(self) -> Path:
         return self.staging / "fragments" / f"{self.notebook}.json"
 
-    def networks(self, with_light: bool = False) -> dict[str, Path]:
-        """Return the files of the networks that this run compares, by system: U-Nets, and if asked the published light network.
+    def networks(self) -> dict[str, Path]:
+        """Return the files of the networks that this run compares, by system.
 
         "unet" is the network that the study judges. If the profile's own training is short, that is the published one, and the run's own
         is "unet_pilot".
@@ -98,8 +98,7 @@ class Run:
         from audiosr_lib.inference import weights
 
         own = self.training_directory / "best.pt"
-        unets = {PILOT: own, "unet": weights.file(weights.DEFAULT)} if self.profile.pilot else {"unet": own}
-        return unets | {LIGHT: weights.file(LIGHT)} if with_light else unets
+        return {PILOT: own, "unet": weights.file(weights.DEFAULT)} if self.profile.pilot else {"unet": own}
 
     def parameters(self) -> dict:
         """Return the parameters that must be equal in every notebook of a run."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from audiosr_lib.base import files, paths
-from audiosr_lib.base.labels import CONTROLS, LABELS, LIGHT, PILOT, SYSTEMS
+from audiosr_lib.base.labels import CONTROLS, LABELS, PILOT, SYSTEMS
 from audiosr_lib.claims import CLAIMS, MEANINGS
 from audiosr_lib.claims.judging import POWER_CLAMP
 
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- result at a glance: begin (python -m audiosr_lib.study.summar
 VERDICTS_BEGIN, VERDICTS_END = "<!-- verdicts: begin (python -m audiosr_lib.study.summary) -->", "<!-- verdicts: end -->"
 VERDICT_COLUMNS = ("verdict", "means", "claims of the text", "facts of the printed program")
 CONTROL_NOTE = "The last three columns are controls: simple ways to fill the upper band without a network, fitted to the training speakers"
-IN_SETS = ("kaiser_fast", PILOT, "unet", LIGHT, "noise", "replication")
+IN_SETS = ("kaiser_fast", PILOT, "unet", "noise", "replication")
 ROWS = {
     "snr_db": "SNR (dB), higher is better",
     "lsd_ln": "LSD, natural logarithm, lower is better",
@@ -40,7 +40,7 @@ def systems(folder: Path) -> dict[str, str]:
     """Return the systems in Table 2 of a record, by name with the label of each. The only U-Net of a record is called "U-Net"."""
     present = set(pd.read_csv(folder / "table-2.csv").system)
     labels = LABELS if PILOT in present else LABELS | {"unet": "U-Net"}
-    return {s: labels[s] for s in (*SYSTEMS[:2], PILOT, "unet", LIGHT, *CONTROLS) if s in present}
+    return {s: labels[s] for s in (*SYSTEMS[:2], PILOT, "unet", *CONTROLS) if s in present}
 
 
 def glance_table(folder: Path) -> list[list[str]]:

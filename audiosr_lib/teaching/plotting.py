@@ -13,10 +13,9 @@ from audiosr_lib.base.labels import LABELS  # noqa: F401 - notebooks use plottin
 BLACK, BLUE, ORANGE, GREEN = "#000000", "#0072B2", "#E69F00", "#009E73"  # palette of Okabe and Ito; neighbours differ in grey
 VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 COLOURS = {"original": BLACK, "kaiser_fast": ORANGE, "kaiser_best": GREEN, "unet_pilot": VERMILION, "unet": BLUE, "low": SKY,
-           "light": PURPLE, "light_pilot": PURPLE, "soxr_vhq": "#777777"}  # fmt: skip
+           "soxr_vhq": PURPLE}  # fmt: skip
 LINES = {"original": "-", "kaiser_fast": "--", "kaiser_best": "-.", "unet_pilot": (0, (4, 1, 1, 1, 1, 1)), "unet": "-", "low": ":",
-         "light": (0, (6, 2)), "light_pilot": (0, (2, 2)), "soxr_vhq": ":"}  # fmt: skip
-MARKERS = {"kaiser_fast": "s", "kaiser_best": "^", "unet_pilot": "D", "unet": "o", "light": "*", "light_pilot": "P", "soxr_vhq": "v"}
+         "soxr_vhq": ":"}  # fmt: skip
 DB_RANGE = (-100.0, 0.0)  # colour scale of spectrograms, in dB re the loudest bin of the original
 CMAP = "magma"
 
