@@ -1,4 +1,4 @@
-"""A light network for the missing band: it predicts an envelope and borrows the texture from the known band. Notebook 12.
+"""A light network for the missing band: it predicts an envelope and borrows the texture from the known band.
 
 Nobody hears which noise sounds above 11 kHz, only how loud it is, where and when. So a small network reads the short-time spectrum of an
 interpolated recording and predicts, frame by frame, the power of 36 bands from 9.0 to 21.4 kHz. The fine structure inside these bands is

@@ -64,7 +64,7 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    channels : of the encoder outputs, top to bottom; another number of levels or another width makes another network (notebook 12).
+    channels : of the encoder outputs, top to bottom; another number of levels or another width makes another network.
     """
 
     interpolation = "kaiser_fast"  # method that makes its input

@@ -1,4 +1,4 @@
-"""Experiments of chapter 12 that take longer than a run of the study. ``python benchmarks/experiments.py proposals``
+"""Experiments with the networks that take longer than a run of the study. ``python benchmarks/experiments.py proposals``
 
 Each experiment writes data/experiments/<name>.csv, a row for each training and test set. A command that was interrupted goes on after
 the last complete training.
@@ -244,7 +244,7 @@ EXPERIMENTS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Do an experiment and return the exit status."""
-    parser = argparse.ArgumentParser(description="Do an experiment of chapter 12.")
+    parser = argparse.ArgumentParser(description="Do an experiment with the networks.")
     parser.add_argument("name", choices=list(EXPERIMENTS))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)

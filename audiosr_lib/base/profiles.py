@@ -36,7 +36,7 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class LightTraining(Training):
-    """The settings of a training of the light network. Notebook 12."""
+    """The settings of a training of the light network."""
 
     network: str = "light"
     steps: int = 5_000

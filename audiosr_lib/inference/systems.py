@@ -1,4 +1,4 @@
-"""Using a trained network: load it, bring a low-rate recording to 44.1 kHz, and reduce the U-Net's cost. Notebooks 10 to 12."""
+"""Using a trained network: load it, bring a low-rate recording to 44.1 kHz, and reduce the U-Net's cost. Notebooks 10 and 11."""
 
 from __future__ import annotations
 

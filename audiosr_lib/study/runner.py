@@ -56,7 +56,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     part.add_argument("--from", choices=numbers, dest="first", metavar="NN", help=f"start at this notebook: {' '.join(numbers)}")
     part.add_argument("--only", choices=numbers, metavar="NN", help="run this notebook alone")
     part.add_argument("--minutes", type=types.minutes, metavar="N", help="only train, for N minutes; repeat the command to continue")
-    add("--network", choices=("unet", "light"), default="unet", help="light: only train the light network of chapter 12")
+    add("--network", choices=("unet", "light"), default="unet", help="light: only train the light network")
     part.add_argument("--forget", nargs="?", const=True, metavar="TRAINING", help="delete the training of these options, or the named one")
     part.add_argument("--lab", action="store_true", help="open JupyterLab, without a run")
     part.add_argument("--test", action="store_true", help="run the tests, without a run of the study")

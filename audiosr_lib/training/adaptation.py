@@ -1,4 +1,4 @@
-"""Going on from trained weights on recordings of one microphone, room or voice: adaptation of the light network. Notebook 12."""
+"""Going on from trained weights on recordings of one microphone, room or voice: adaptation of the light network."""
 
 from __future__ import annotations
 

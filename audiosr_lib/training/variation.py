@@ -2,7 +2,7 @@
 
 A version of a target has another gain, a tilted spectrum, and some noise. Its input is made from it by a low-pass filter and a sample
 rate of 22.05 kHz, of which what the filter lets through above 11.025 kHz comes back as an alias. All this is done to the spectrum of
-the whole crop, so it is exact for a crop that repeats. Notebook 12.
+the whole crop, so it is exact for a crop that repeats.
 """
 
 from __future__ import annotations
